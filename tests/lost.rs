@@ -426,7 +426,7 @@ fn a_lost_catalog_and_lost_sets_are_told_before_the_night() {
 /// What the tripwires know is gone, or what tonight is compared with: the night says so.
 #[test]
 fn a_memory_that_was_deleted_is_a_finding() {
-    for (file, exit, kind) in [("watch", 3, "memory-lost"), ("entries", 0, "read-anew")] {
+    for (file, exit, kind) in [("watch", 3, "memory-lost"), ("entries", 3, "memory-lost")] {
         let practice = Practice::new(false);
         for name in 0..60 {
             fs::write(practice.path(&format!("chart/{name}.xml")), format!("{name}")).expect("a record");
@@ -443,6 +443,128 @@ fn a_memory_that_was_deleted_is_a_finding() {
         assert_eq!((out.status.code(), findings.len(), &findings[0]["kind"]), (Some(exit), 1, &kind.into()), "{json}");
         assert!(String::from_utf8_lossy(&out.stderr).contains("state folder"), "{out:?}");
         assert_eq!(practice.night(), 0);
+    }
+}
+
+/// What the host knows of the sources is an older copy, emptied or no such file: the morning says so, and the night.
+#[test]
+fn a_memory_that_was_set_back_or_damaged_is_told() {
+    for file in ["watch", "entries", "contents", "roots"] {
+        for damage in [None, Some(&b""[..]), Some(b"no such file, and longer than a length is")] {
+            // Of content the host remembers days; no roots is what a host of commands has.
+            if damage.is_none_or(|bytes| bytes.is_empty() && file == "roots") && file != "watch" && file != "entries" {
+                continue;
+            }
+            let practice = Practice::new(false);
+            let path = practice.path(&format!("state/sets/{}/{file}", practice.set));
+            let older = fs::read(&path).unwrap_or_default();
+            assert_eq!(practice.night(), 0);
+            fs::write(&path, damage.unwrap_or(&older)).expect("a file");
+            // That entries are older ones, only the night can tell.
+            let is_seen_by_day = damage.is_some() || file != "entries";
+            let told: &[&str] = if is_seen_by_day { &["memory-lost"] } else { &[] };
+            assert_eq!(practice.status().1, told, "{file} {damage:?}");
+            fs::write(practice.path("chart/more"), "1").expect("a record");
+            let out = practice.run(&["backup", "--json"]);
+            let json: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+            let kind = &json["result"]["findings"][0]["kind"];
+            assert_eq!((out.status.code(), kind), (Some(3), &"memory-lost".into()), "{file} {damage:?} {json}");
+            assert_eq!(practice.night(), 0);
+            assert!(!practice.status().1.contains(&"memory-lost".to_owned()));
+        }
+    }
+}
+
+/// What the host needs to write a set is there by name only.
+#[test]
+fn keys_that_are_no_keys_are_told_before_the_night() {
+    for file in ["set.json", "seal-keys", "set-key"] {
+        for damage in [&b""[..], b"garbage"] {
+            let practice = Practice::new(true);
+            let set = fs::read_dir(practice.path("state/sets")).expect("sets").map(|s| s.expect("a set").path());
+            set.for_each(|set| fs::write(set.join(file), damage).expect("damage"));
+            let (exit, told) = practice.status();
+            assert!(exit != 0 && told.contains(&"set-lost".to_owned()), "{file} {damage:?}: {exit} {told:?}");
+        }
+    }
+}
+
+/// All lines of the ledger are there; what says so is not. No line is entered that would break it for good.
+#[test]
+fn a_ledger_without_its_end_is_kept_and_goes_on() {
+    for damage in [None, Some(&b""[..]), Some(b"{}")] {
+        let practice = Practice::new(true);
+        let end = practice.path("state/ledger.end");
+        match damage {
+            None => fs::remove_file(&end).expect("the end"),
+            Some(bytes) => fs::write(&end, bytes).expect("damage"),
+        }
+        practice.assert_ledger_is_in_doubt("The file ledger.end");
+        let lines = practice.lines("ledger.jsonl");
+        assert_eq!(practice.exit(&["hold", "on", "--by", "A", "--why", "threat"]), 5);
+        assert_eq!(practice.lines("ledger.jsonl"), lines, "no line is entered");
+        assert_eq!(practice.accept(), 0);
+        assert_eq!(practice.lines("ledger.jsonl"), lines + 1, "it goes on");
+        assert_eq!(practice.night(), 0);
+        assert_eq!(practice.status(), (3, vec![]));
+    }
+}
+
+/// All but the folder of the set is set back, and that one has an alarm.
+#[test]
+fn an_alarm_that_only_the_set_remembers_is_open() {
+    let practice = Practice::new(true);
+    let config = fs::read_to_string(practice.path("config")).expect("a configuration");
+    fs::write(practice.path("config"), config.replace("[[source]]\n", "[[source]]\ncanaries = [\"canary\"]\n")).expect("one");
+    fs::write(practice.path("chart/canary"), "do not touch").expect("a canary");
+    assert_eq!((practice.night(), practice.night()), (0, 0));
+    let files = ["ledger.jsonl", "ledger.end", "nights.jsonl", "nights.end", "catalog.sqlite"];
+    practice.keep(&files, "older");
+    fs::write(practice.path("chart/canary"), "touched").expect("an attack");
+    assert_eq!(practice.night(), 4);
+    practice.set_back(&files, "older");
+    practice.delete(&["holds.jsonl"]);
+    practice.assert_ledger_is_in_doubt("in which this host raised an alarm");
+}
+
+/// Somebody restores an old copy of the state folder, in good faith or to hide an alarm: the disk is whole, and it is newer.
+#[test]
+fn a_state_folder_that_was_set_back_is_not_blamed_on_the_disk() {
+    for with_pool in [false, true] {
+        for nights in [1, 2] {
+            let practice = Practice::new(with_pool);
+            let copy = |from: &str, to: &str| {
+                let [from, to] = [from, to].map(|name| practice.path(name));
+                assert!(Command::new("cp").arg("-a").args([from, to]).status().expect("cp").success());
+            };
+            copy("state", "older");
+            (0..nights).for_each(|_| assert_eq!(practice.night(), 0));
+            fs::remove_dir_all(practice.path("state")).expect("the state");
+            copy("older", "state");
+            let files = || walkdir::WalkDir::new(practice.path("disk")).into_iter().count();
+            let before = files();
+            let out = practice.run(&["backup"]);
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            assert_eq!(out.status.code(), Some(5), "{said}");
+            assert!(said.contains("this medium") && said.contains("the state folder was set back"), "{said}");
+            assert_eq!(files(), before, "nothing was written");
+            let out = practice.run(&["verify", &practice.text("disk")]);
+            assert_eq!(out.status.code(), Some(5), "{out:?}");
+            assert!(String::from_utf8_lossy(&out.stderr).contains("records are older"), "{out:?}");
+            let (exit, told) = practice.status();
+            assert!(exit == 1 && told.contains(&"mismatched".to_owned()), "{exit} {told:?}");
+            let out = practice.run(&["status"]);
+            assert!(String::from_utf8_lossy(&out.stderr).contains("state folder was set back"), "{out:?}");
+            // The way out that is documented.
+            fs::rename(practice.path("state"), practice.path("evidence")).expect("the state");
+            if with_pool {
+                assert_eq!(practice.exit(&["media", "init", STICKER, "--beside-others"]), 0);
+                assert_eq!(practice.exit(&["backup"]), 0);
+            } else {
+                assert_eq!(practice.exit(&["backup", "--init"]), 0);
+            }
+            practice.assert_restorable("restored");
+        }
     }
 }
 

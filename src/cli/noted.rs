@@ -18,6 +18,7 @@ pub fn note_read(context: &Context, read: &MediumRead) {
         Ok(Verified::Entered { medium }) => context.talk(&message!("verify.entered", name = medium)),
         Ok(Verified::NotPastTheCache) => context.talk(&message!("verify.still-unread")),
         Ok(Verified::Mismatched { medium }) => context.talk(&message!("verify.entered-mismatch", name = medium)),
+        Ok(Verified::Newer { medium }) => context.talk(&message!("verify.entered-newer", name = medium)),
         Ok(Verified::Damaged { medium }) => context.talk(&message!("verify.entered-damage", name = medium)),
         Ok(Verified::WhichMedium) => context.warn(&message!("verify.which-medium")),
         Err(e) => context.warn(&CommandError::from(e).message),

@@ -19,6 +19,7 @@ use azekura::format::check_code::WrittenCode;
 use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
 use azekura::host::ledger::Ledger;
+use azekura::host::nights::{Night, NightLog};
 use azekura::job::inspect::InspectError;
 use azekura::job::inspect::damaged_files::{DamagedFile, DamagedFiles, DamagedGeneration, damaged_files};
 use azekura::job::inspect::verify::{CheckedGeneration, Expected, HostRecord, Options, Report, remember_damage, verify};
@@ -46,6 +47,8 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
+    // The cage does not reach the log.
+    let may_be_behind = may_be_behind(context);
     caged::enter(context, &Needs { medium: Some(&from), catalog: true, ledger: true, ..Needs::default() });
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
     let known = known_or_none(context, set, &from);
@@ -69,11 +72,21 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         context.warn(&e.message);
         false
     });
-    note_read(context, &MediumRead::of(&report, &from));
+    let newer = match report.known {
+        Some(Expected::Found { newer, .. }) if report.is_good() => newer,
+        _ => 0,
+    };
+    // A run that was cut off has sealed one generation at most.
+    let is_host_set_back = newer > u64::from(may_be_behind);
+    note_read(context, &if is_host_set_back { MediumRead::newer(&report, &from) } else { MediumRead::of(&report, &from) });
+    if is_host_set_back {
+        context.warn(&message!("verify.state-set-back", count = count(newer)));
+    }
     if !report.is_good() {
         tell_what_backup_does(context, report.set, is_remembered);
     }
     let exit = match report.is_good() {
+        true if is_host_set_back => Exit::Damage,
         true if report.read_back == ReadBack::Cached => Exit::Incomplete,
         true => Exit::Good,
         false if report.is_only_newer() || report.is_only_empty() => Exit::Medium,
@@ -81,6 +94,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     let text = text(&answer, report.is_only_newer());
     Ok(Outcome::new(exit, names(&answer) + &text, &answer))
+}
+
+/// Whether a run has sealed what this host could not record: it was cut off, or says so.
+fn may_be_behind(context: &Context) -> bool {
+    let nights = context.state_dir().ok().and_then(|state| NightLog::of(&state).read().ok());
+    let is_cut_off = |n: &Night| n.end.as_ref().is_none_or(|end| end.exit == Exit::SealedOnly as u8);
+    nights.is_none_or(|(nights, _)| nights.is_empty() || nights.iter().any(is_cut_off))
 }
 
 fn touched(found: &DamagedFiles) -> DamageTouches {

@@ -117,6 +117,7 @@ impl Parts {
         missing.sort_by_key(|known| known.time.to_owned());
         let holds = book.missing_hold_lines().filter(|l| &l.time[..] > since);
         let mut lost: Vec<LostLine> = holds.map(|l| LostLine::Hold { time: l.time.clone() }).collect();
+        lost.extend(self.lost_alarms(book, since));
         lost.extend(missing.iter().rev().map(|known| LostLine::Generation {
             generation: known.generation,
             medium: known.medium.to_owned(),
@@ -124,6 +125,27 @@ impl Parts {
         }));
         let is_all = book.lines.is_empty() && (!lost.is_empty() || self.is_last_generation_kept());
         if is_all { vec![LostLine::All] } else { lost }
+    }
+
+    /// Alarms that a set's own folder has of generations behind the last one that the ledger has of it, where no run may have noted
+    /// one and then sealed nothing.
+    fn lost_alarms(&self, book: &LedgerContent, since: &str) -> Vec<LostLine> {
+        let Some(nights) = self.nights.as_ref().filter(|_| !book.lines.is_empty()) else { return Vec::new() };
+        let media = book.media();
+        let of_set = |s: &SetState| {
+            let (id, generation) = (s.id().to_string(), s.newest_alarm()?);
+            let own = media.values().filter(|m| m.set == id && !m.is_copy).filter_map(|m| m.written.as_ref());
+            let (last, number) = own.map(|(time, number, _)| (&time[..], *number)).max_by_key(|(_, number)| *number)?;
+            let is_unsealed = |(at, n): (usize, &Night)| {
+                let is_this = n.process == std::process::id() && at + 1 == nights.len();
+                let has_sealed = n.end.as_ref().is_some_and(|e| e.sealed.is_some() && e.exit != SEALED_ONLY);
+                !is_this && !has_sealed && n.end.as_ref().map_or(&n.begun, |e| &e.time)[..] >= *last
+            };
+            let is_lost = generation > number && last > since;
+            let is_lost = is_lost && !nights.iter().enumerate().any(is_unsealed);
+            is_lost.then(|| LostLine::Alarm { generation, set: s.info().map(|i| i.name).unwrap_or_default() })
+        };
+        self.sets.iter().filter_map(of_set).collect()
     }
 
     /// Whether what is kept of the last generation shows that there was one, where the log of nights is lost, too, and knows of no run
@@ -178,9 +200,11 @@ impl Parts {
         let in_use = media.values().filter(|m| m.out_of_use.is_none() && !m.is_copy && m.written.is_some());
         let is_there = |set: &str| self.sets.iter().any(|s| s.id().to_string() == set && s.is_whole());
         misfits.extend(in_use.filter(|m| !is_there(&m.set)).map(|m| Misfit::SetLost { medium: m.name.clone() }));
-        let has_sealed = |s: &&SetState| self.catalog.iter().flatten().any(|r| r.set == s.id());
-        let forgetful = self.sets.iter().filter(has_sealed).filter(|s| !s.remembers());
-        misfits.extend(forgetful.map(|s| Misfit::MemoryLost { set: s.info().map(|i| i.name).unwrap_or_default() }));
+        let last = |s: &SetState| self.catalog.iter().flatten().filter(|r| r.set == s.id()).map(|r| r.number).max();
+        let forgets = |s: &&SetState| last(s).is_some_and(|last| !s.knows_sources(last) || !s.knows_entries());
+        misfits.extend(
+            self.sets.iter().filter(forgets).map(|s| Misfit::MemoryLost { set: s.info().map(|i| i.name).unwrap_or_default() }),
+        );
         misfits
     }
 

@@ -7,19 +7,22 @@
 //! **Invariant:** the file is only ever appended to.
 
 mod accounts;
+mod append;
 pub mod attached;
 mod end;
 mod holds;
+mod lost;
 pub mod sealed;
 
 use self::accounts::enter;
 pub use self::accounts::{MediumAccount, only_with_device};
+pub use self::append::append_line;
 use self::end::LedgerEnd;
+pub use self::lost::LostLine;
 use crate::format::object::hex;
-use crate::host::files::{STATE_BYTES, open_own_to_append, read_own, set_aside};
-use crate::lock::FileLock;
+use crate::host::files::{STATE_BYTES, read_own, set_aside};
 use serde::{Deserialize, Serialize};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What a medium is.
@@ -167,6 +170,9 @@ pub enum LedgerEvent {
         /// It was read in full.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         in_full: bool,
+        /// It is newer than what this host remembers: not the medium was set back, but the host.
+        #[serde(default, rename = "newer", skip_serializing_if = "std::ops::Not::not")]
+        is_newer: bool,
     },
     /// It was ejected.
     Detached {
@@ -348,6 +354,14 @@ pub enum LedgerError {
         /// What the kernel says.
         source: io::Error,
     },
+    /// What says where the ledger ended does not fit it: a line behind would hide what is missing. Nothing was written.
+    #[error("the ledger {} does not end where it ended", path.display())]
+    NotWhole {
+        /// The ledger's file.
+        path: PathBuf,
+        /// The lines may all be there: only what says where they end is not.
+        is_end_missing: bool,
+    },
 }
 
 type Result<T> = std::result::Result<T, LedgerError>;
@@ -368,31 +382,13 @@ pub struct LedgerContent {
     /// What other records of this host show to be missing in it, where somebody has compared them
     /// ([`crate::host::consistency`]).
     pub lost: Vec<LostLine>,
+    /// There are lines, and the file that says where they end is gone or unreadable: nobody knows whether all are there. The line
+    /// behind the last one is in `broken` then.
+    pub is_end_missing: bool,
     /// The lines about holds, as the file beside the ledger has them.
     kept: Vec<LedgerLine>,
     /// The digest of each line, as the file has it.
     chain: Vec<String>,
-}
-
-/// What the ledger had once, and has no more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LostLine {
-    /// All of it.
-    All,
-    /// That a generation was written.
-    Generation {
-        /// Its number.
-        generation: u64,
-        /// The medium that it is on, or its set.
-        medium: String,
-        /// When it was sealed: RFC 3339, UTC.
-        time: String,
-    },
-    /// A line about a hold.
-    Hold {
-        /// When it was written: RFC 3339, UTC.
-        time: String,
-    },
 }
 
 /// The ledger's file.
@@ -443,24 +439,44 @@ impl Ledger {
         content.kept = holds::read(&self.path);
         if !content.is_whole(end.as_ref()) {
             content.broken.push(content.lines.last().map_or(1, |l| l.line + 1));
+            content.is_end_missing = end.is_none();
         }
         Ok(content)
     }
 
-    /// Appends a line, durably. `time`: RFC 3339, UTC.
+    /// Appends a line, durably, where nothing is missing at the end. `time`: RFC 3339, UTC.
     pub fn write(&self, time: &str, event: LedgerEvent) -> Result<()> {
-        let (mut end, mut book) = (None, LedgerContent::default());
+        self.append(time, event, false)
+    }
+
+    /// Appends the line with which people say that all lines are there, to a ledger without the file that says where it ended.
+    pub fn write_accepted(&self, time: &str, event: LedgerEvent) -> Result<()> {
+        self.append(time, event, true)
+    }
+
+    fn append(&self, time: &str, event: LedgerEvent, may_lack_end: bool) -> Result<()> {
+        let not_whole = |is_end_missing| LedgerError::NotWhole { path: self.path.clone(), is_end_missing };
+        // To open it would make it.
+        let ended = LedgerEnd::read(&self.path).is_some_and(|end| end != LedgerEnd::of_nothing());
+        if ended && self.path.symlink_metadata().is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            return Err(not_whole(false));
+        }
+        let (mut end, mut book, mut refused) = (None, LedgerContent::default(), None);
         let is_about_holds = holds::is_about_holds(&event);
         let appended = append_line(&self.path, |before| {
             let content = parse(before);
-            let last = content.lines.last().map_or(0, |l| l.line);
-            let known = LedgerEnd::read(&self.path);
+            let known = LedgerEnd::read_again(&self.path)?;
             if known.is_none() && before.is_empty() {
                 LedgerEnd::of_nothing().write(&self.path)?;
             }
-            // Where the last lines were removed, or the file beside them, the gap stays for everybody to see.
-            let lost = if content.is_whole(known.as_ref()) { 0 } else { known.map_or(last + 1, |end| end.line) };
-            let number = 1 + last.max(lost);
+            let last = content.lines.last().map_or(0, |l| l.line);
+            // A line that was changed is found however many follow it. Lines that are missing at the end must not be covered.
+            let is_short = known.as_ref().map_or(last > 0 && !may_lack_end, |end| end.line > last);
+            if is_short {
+                refused = Some(not_whole(known.is_none()));
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            let number = 1 + last;
             let line = LedgerLine { line: number, time: time.to_owned(), event };
             let chain = chain(content.last(), &line);
             end = Some(LedgerEnd { line: number, chain: chain.clone() });
@@ -468,6 +484,9 @@ impl Ledger {
             book.lines.push(line.clone());
             Ok(serde_json::to_string(&Bound { line, chain })?)
         });
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
         let _locked = appended.map_err(|(what, source)| self.failed(what, source))?;
         let kept = || if is_about_holds { holds::add(&self.path, &book) } else { Ok(()) };
         end.map_or(Ok(()), |end| end.write(&self.path)).and_then(|()| kept()).map_err(|e| self.failed("written", e))
@@ -476,28 +495,6 @@ impl Ledger {
     fn failed(&self, what: &'static str, source: io::Error) -> LedgerError {
         LedgerError::Io { what, path: self.path.clone(), source }
     }
-}
-
-/// Appends a line to a file that is only ever appended to, durably. `line` makes the line from the present content. Returns
-/// the lock, so that the caller can do more before the next run's line. An error names the step that failed.
-///
-/// Two runs at once wait for each other. A line that was cut off stays, and is reported when the file is read; the new
-/// one follows it.
-pub fn append_line(
-    path: &Path,
-    line: impl FnOnce(&[u8]) -> io::Result<String>,
-) -> std::result::Result<FileLock, (&'static str, io::Error)> {
-    let file = open_own_to_append(path).map_err(|e| ("opened", e))?;
-    let mut file = FileLock::wait(file).map_err(|e| ("locked", e))?;
-    let mut before = Vec::new();
-    (&*file).take(STATE_BYTES + 1).read_to_end(&mut before).map_err(|e| ("read", e))?;
-    if before.len() as u64 > STATE_BYTES {
-        return Err(("read", io::ErrorKind::FileTooLarge.into()));
-    }
-    let begin = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
-    let line = line(&before).map_err(|e| ("written", e))?;
-    file.write_all(format!("{begin}{line}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(|e| ("written", e))?;
-    Ok(file)
 }
 
 fn parse(text: &[u8]) -> LedgerContent {

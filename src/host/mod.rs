@@ -4,6 +4,8 @@ pub mod catalog;
 pub mod consistency;
 pub mod files;
 pub mod ledger;
+pub mod memory;
 pub mod nights;
 pub mod roots;
+pub mod seal_slots;
 pub mod state;

@@ -24,6 +24,7 @@ use crate::format::object::Id;
 use crate::format::set_key::SetKey;
 use crate::host::files::{self, NO_LINK, PRIVATE, STATE_BYTES, open_own, read_own, sync_folder_of, write_new};
 use crate::host::roots::SourceRoots;
+use crate::host::seal_slots::has_whole_slot;
 use crate::lock::FileLock;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -277,14 +278,16 @@ impl SetState {
         files::replace(&path, bytes).map_err(io_error("written", &path))
     }
 
-    /// Whether the set can be written: its keys are there.
-    pub fn is_whole(&self) -> bool {
-        self.seal_keys().exists() && self.dir.join("set-key").exists()
+    /// Its folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.dir
     }
 
-    /// Whether what is known of the last generation and of the sources is there.
-    pub fn remembers(&self) -> bool {
-        self.dir.join("watch").exists() && (self.entries().exists() || self.has_new_entries())
+    /// Whether the set can be written: its keys are there, and what can be read here is whole.
+    pub fn is_whole(&self) -> bool {
+        let is_key = || self.dir.join("set-key").metadata().is_ok_and(|m| m.len() == 32);
+        let are_seal_keys = || has_whole_slot(&self.seal_keys()) != Some(false) && self.seal_keys().exists();
+        !matches!(self.info(), Err(StateError::Content { .. })) && is_key() && are_seal_keys()
     }
 
     /// Whether a run has left an entry stream that is not sealed.

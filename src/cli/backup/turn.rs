@@ -45,7 +45,7 @@ pub fn alone(options: &Options, env: &Env, context: &Context) -> Result<Done, Co
         return Ok(Done { medium: report.set_name.clone(), report, exit: Exit::Good, is_gone: false, why: None });
     }
     let (medium, error) = enter_alone(options, &report, env);
-    let why = error.map(|e| untold(&e, context));
+    let why = error.and_then(|e| untold(&e, context));
     let exit = match report.opened {
         _ if why.is_some() => Exit::SealedOnly,
         // It has no history: nobody may take that for a usual night.
@@ -55,10 +55,12 @@ pub fn alone(options: &Options, env: &Env, context: &Context) -> Result<Done, Co
     Ok(Done { report, medium, exit, is_gone: false, why })
 }
 
-fn untold(LedgerError::Io { path, .. }: &LedgerError, context: &Context) -> String {
+/// `None` where the run says of the ledger itself that nothing is entered into it.
+fn untold(error: &LedgerError, context: &Context) -> Option<String> {
+    let LedgerError::Io { path, .. } = error else { return None };
     let said = message!("media.untold", path = path);
     context.warn(&said);
-    said.to_string()
+    Some(said.to_string())
 }
 
 /// Backs up to the medium of the pool that is due.
@@ -75,7 +77,7 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
             if let (Some(place), PoolTurn::Due { medium, .. } | PoolTurn::Stayed { medium, .. }) = (&came_back, &turn) {
                 context.talk(&message!("media.came-back", name = medium, place = place));
             }
-            (turn, *report, gone, ledger_error.map(|e| untold(&e, context)))
+            (turn, *report, gone, ledger_error.and_then(|e| untold(&e, context)))
         }
         PoolNight::Refused(refusal) => return Err(refused(&refusal, &options.to, context)),
         PoolNight::Full { medium, is_part_sealed, due } => {

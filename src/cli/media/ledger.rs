@@ -85,12 +85,12 @@ pub fn sound_book(state: &Path) -> Result<LedgerContent, CommandError> {
     ledger_fault(&book).map_or(Ok(book), |said| Err(in_doubt(said)))
 }
 
-/// Nothing is written to a ledger that is gone: the first line of another one would be all that there is. Returns what else is
-/// wrong with it.
+/// Nothing is written to a ledger that is gone: the first line of another one would be all that there is. Nor is anything written
+/// where an alarm was taken out of it. Returns what else is wrong with it.
 pub fn check_not_gone(state: &Path) -> Result<Option<Message>, CommandError> {
     let book = read_ledger(state)?;
     match ledger_fault(&book) {
-        Some(said) if book.is_gone() => Err(in_doubt(said)),
+        Some(said) if book.is_gone() || book.lacks_an_alarm() => Err(in_doubt(said)),
         fault => Ok(fault),
     }
 }
@@ -109,12 +109,14 @@ pub fn ledger_fault(book: &LedgerContent) -> Option<Message> {
             LostLine::Generation { generation, medium, time } => {
                 message!("media.ledger-behind", number = generation, medium = medium, time = when(time))
             }
+            LostLine::Alarm { generation, set } => message!("media.ledger-behind-alarm", number = generation, set = set),
             LostLine::Hold { time } => message!("media.ledger-behind-hold", time = when(time)),
         });
     };
     // Behind the last line that is there.
     let is_missing = book.lines.last().is_none_or(|last| *line > last.line);
     Some(match is_missing {
+        true if book.is_end_missing => message!("media.ledger-no-end", line = line - 1),
         true => message!("media.ledger-short", line = line),
         false => message!("media.ledger-broken", line = line),
     })
@@ -262,6 +264,7 @@ fn event(l: &LedgerLine) -> String {
             message!("media.event.written", number = generation, code = check_code)
         }
         LedgerEvent::Full { .. } => message!("media.event.full"),
+        LedgerEvent::Mismatched { is_newer: true, .. } => message!("media.event.newer"),
         LedgerEvent::Mismatched { in_full: true, .. } => message!("media.event.mismatched-read"),
         LedgerEvent::Mismatched { .. } => message!("media.event.mismatched"),
         LedgerEvent::Detached { seen: true, .. } => message!("media.event.left"),

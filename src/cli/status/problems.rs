@@ -129,9 +129,14 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
             let damaged = failure(ProblemName::Damaged, &text, &message!("status.do.damaged"));
             Problem { medium: Some(medium.as_str().into()), ..damaged }
         }
-        Judged::Mismatched { medium, is_read, time: since } => {
-            let text = message!("status.problem.mismatched", medium = medium, time = time(since, Lang::spoken()));
+        Judged::Mismatched { medium, is_read, is_newer, time: since } => {
+            let when = time(since, Lang::spoken());
+            let text = match is_newer {
+                true => message!("status.problem.state-set-back", medium = medium, time = when),
+                false => message!("status.problem.mismatched", medium = medium, time = when),
+            };
             let next = match is_read {
+                _ if *is_newer => message!("status.do.state-set-back"),
                 true => message!("status.do.mismatched-read", medium = medium),
                 false => message!("status.do.mismatched", medium = medium),
             };

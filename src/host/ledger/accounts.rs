@@ -50,6 +50,8 @@ pub struct MediumAccount {
     pub mismatched: Option<String>,
     /// That was found when it was read in full.
     pub is_mismatch_read: bool,
+    /// It is newer than what this host remembered then.
+    pub is_newer_than_host: bool,
     /// When it was last read in full, and how many objects were damaged.
     pub scrubbed: Option<(String, u64)>,
 }
@@ -140,8 +142,10 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
         LedgerEvent::Verified { generation, .. } => {
             m.unverified = m.unverified.filter(|n| n > generation);
             (m.scrubbed, m.mismatched, m.is_mismatch_read) = (Some((l.time.clone(), 0)), None, false);
+            m.is_newer_than_host = false;
         }
-        LedgerEvent::Mismatched { in_full, .. } => {
+        LedgerEvent::Mismatched { in_full, is_newer, .. } => {
+            m.is_newer_than_host = *is_newer;
             (m.mismatched, m.is_mismatch_read) = (Some(l.time.clone()), m.is_mismatch_read || *in_full);
         }
         LedgerEvent::Plugged { .. } => m.found_at(&l.time),

@@ -38,6 +38,15 @@ impl LedgerEnd {
         serde_json::from_slice(&read_own(&Self::path(ledger), END_BYTES).ok()?).ok()
     }
 
+    /// Reads it, and fails where something is there that cannot be read: nothing could be written there, either.
+    pub fn read_again(ledger: &Path) -> io::Result<Option<Self>> {
+        match read_own(&Self::path(ledger), END_BYTES) {
+            Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Replaces it, durably. Only who has locked the ledger may do it. In the cage no file can be made or renamed: there it is
     /// overwritten.
     pub fn write(&self, ledger: &Path) -> io::Result<()> {

@@ -88,10 +88,11 @@ fn a_ledger_that_was_deleted_or_shortened_is_found_and_stays_so() {
             n => std::fs::write(&path, text.lines().take(n).map(|l| format!("{l}\n")).collect::<String>()).unwrap(),
         }
         assert_eq!(ledger.read().unwrap().broken, [kept as u64 + 1]);
-        ledger.write("2026-11-24T01:30:00Z", moved("CL-01", "金庫")).unwrap();
-        ledger.write("2026-11-25T01:30:00Z", moved("CL-01", "棚")).unwrap();
+        let refused = ledger.write("2026-11-24T01:30:00Z", moved("CL-01", "金庫"));
+        assert!(matches!(refused, Err(LedgerError::NotWhole { is_end_missing: false, .. })), "{refused:?}");
+        assert!(kept > 0 || !path.exists(), "none is begun");
         let content = ledger.read().unwrap();
-        assert_eq!((content.broken, content.lines.len()), (vec![kept as u64 + 1], kept + 2));
+        assert_eq!((content.broken, content.lines.len()), (vec![kept as u64 + 1], kept));
     }
 }
 
@@ -111,9 +112,16 @@ fn a_ledger_that_goes_on_behind_its_recorded_end_is_whole() {
         }
         assert_eq!(ledger.read().unwrap().broken, broken);
     }
-    // The next line does not hide it.
-    ledger.write("2026-11-25T01:30:00Z", moved("CL-01", "棚")).unwrap();
-    assert_eq!(ledger.read().unwrap().broken, [3]);
+    assert!(ledger.read().unwrap().is_end_missing);
+    // No line hides it, and none is broken for good.
+    let refused = ledger.write("2026-11-25T01:30:00Z", moved("CL-01", "棚"));
+    assert!(matches!(refused, Err(LedgerError::NotWhole { is_end_missing: true, .. })), "{refused:?}");
+    assert_eq!((ledger.read().unwrap().broken, ledger.read().unwrap().lines.len()), (vec![3], 2));
+    // People say that all lines are there.
+    ledger.write_accepted("2026-11-25T01:30:00Z", moved("CL-01", "棚")).unwrap();
+    ledger.write("2026-11-26T01:30:00Z", moved("CL-01", "金庫")).unwrap();
+    let whole = ledger.read().unwrap();
+    assert_eq!((whole.is_sound(), whole.lines.len(), whole.is_end_missing), (true, 4, false));
     // Before the first line was written, and after it was cut off.
     let fresh = tempfile::tempdir().unwrap();
     let ledger = Ledger::of(fresh.path());

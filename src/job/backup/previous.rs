@@ -9,6 +9,7 @@ use crate::tripwire::PreviousContent;
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
+use std::path::Path;
 
 /// A file that was written this long before a run was not being written when the run read it. Nanoseconds.
 const SETTLED: i128 = 600_000_000_000;
@@ -25,32 +26,28 @@ pub struct PreviousEntries {
     pub started: i64,
     /// Entries that have not changed are copied. Otherwise everything is read, and only compared with what was there.
     pub is_trusted: bool,
+    /// There is no copy, and no power failure explains that.
+    pub is_lost: bool,
 }
 
 impl PreviousEntries {
     /// The host's copy of the last entry stream if it is whole; otherwise none, and everything is read. `is_trusted`:
     /// see the field.
     pub fn of(set: &SetWriter, is_trusted: bool, env: &Env) -> Result<Self> {
-        let none = Self { stream: None, record: Vec::new(), is_ahead: false, started: i64::MIN, is_trusted: true };
+        let none =
+            Self { stream: None, record: Vec::new(), is_ahead: false, started: i64::MIN, is_trusted: true, is_lost: false };
         let Some(last) = &set.log.last else { return Ok(none) };
-        let Ok(mut file) = open_own(&set.host.state.entries()) else { return Ok(Self { is_trusted, ..none }) };
-        let mut hasher = blake3::Hasher::new();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            if env.is_interrupted() {
-                return Err(BackupError::Interrupted);
-            }
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(n) => drop(hasher.update(&buffer[..n])),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(BackupError::HostFile(e)),
-            }
-        }
-        if hasher.finalize().as_bytes() != &last.entries_digest {
-            return Ok(Self { is_trusted, ..none });
-        }
-        file.rewind().map_err(BackupError::HostFile)?;
+        // The name of the newer one may not have reached the disk. Of an adopted generation the host never had any.
+        let is_lost = || {
+            let next = set.host.state.next_entries();
+            Ok::<_, BackupError>(
+                last.entries_digest != [0; 32] && digest(&next, env)?.is_none_or(|(d, _)| d != last.entries_digest),
+            )
+        };
+        let file = match digest(&set.host.state.entries(), env)? {
+            Some((digest, file)) if digest == last.entries_digest => file,
+            _ => return Ok(Self { is_trusted, is_lost: is_lost()?, ..none }),
+        };
         let stream = BufReader::with_capacity(1 << 20, file);
         Ok(Self { stream: Some(stream), started: last.started, is_trusted, ..none })
     }
@@ -124,4 +121,24 @@ impl PreviousEntries {
         }
         self.is_ahead
     }
+}
+
+/// The BLAKE3 of a file of the host's own, and the file at its beginning. `None`: there is none that can be opened.
+fn digest(path: &Path, env: &Env) -> Result<Option<([u8; 32], File)>> {
+    let Ok(mut file) = open_own(path) else { return Ok(None) };
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        if env.is_interrupted() {
+            return Err(BackupError::Interrupted);
+        }
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => drop(hasher.update(&buffer[..n])),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(BackupError::HostFile(e)),
+        }
+    }
+    file.rewind().map_err(BackupError::HostFile)?;
+    Ok(Some((*hasher.finalize().as_bytes(), file)))
 }

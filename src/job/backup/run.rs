@@ -136,7 +136,11 @@ impl<'a> Run<'a> {
     /// Reads the sources and stores what the set does not have.
     pub fn store(&mut self) -> Result<StoredContent> {
         let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
-        if self.has_generation()? && !previous.is_there() {
+        let (last, is_judged) = (self.last_generation()?, !self.options.quarantine);
+        let is_sources_lost = is_judged && last.is_some_and(|last| !self.set.host.state.knows_sources(last));
+        if is_sources_lost || is_judged && last.is_some() && previous.is_lost {
+            self.tally.finding(FindingKind::MemoryLost, b"", String::new());
+        } else if last.is_some() && !previous.is_there() {
             self.tally.finding(FindingKind::ReadAnew, b"", String::new());
         }
         let contents = self.contents()?;
@@ -151,10 +155,10 @@ impl<'a> Run<'a> {
         Ok(StoredContent { stream, appended, watcher, contents, adopted_packs, finished: (self.env.now)() })
     }
 
-    /// Whether a run before this one has sealed what it read, and so left what it knew.
-    fn has_generation(&self) -> Result<bool> {
+    /// The last generation of which a run has sealed all that it read, and so left what it knew.
+    fn last_generation(&self) -> Result<Option<u64>> {
         let host = &self.set.host;
-        Ok(host.catalog.last_complete_generation(host.row)?.is_some())
+        Ok(host.catalog.last_complete_generation(host.row)?.map(|g| g.number))
     }
 
     /// What the host remembers of content. What is backed up as evidence is not judged.
@@ -173,9 +177,6 @@ impl<'a> Run<'a> {
         let kept = host.state.watch().and_then(|bytes| watch::decode(&bytes).ok());
         // A run that ended before its seal leaves a night that never was.
         let next = self.set.log.generation();
-        if kept.is_none() && self.has_generation()? && !self.options.quarantine {
-            self.tally.finding(FindingKind::MemoryLost, b"", String::new());
-        }
         let mut known = kept.unwrap_or_default();
         known.iter_mut().for_each(|k| k.nights.retain(|n| n.generation < next));
         let watched: &[&SourceOptions] = if self.options.quarantine { &[] } else { &self.sources };

@@ -24,7 +24,7 @@ pub enum AcceptError {
 }
 
 /// Enters that two people know why records are missing. A ledger that was changed or is gone is put aside, and a new one begun;
-/// one that was set back goes on. Returns where the old one is.
+/// one that was set back, or that only lacks the file with its end, goes on. Returns where the old one is.
 pub fn accept(state: &Path, by: &str, witness: &str, because: &str, env: &Env) -> Result<Option<PathBuf>, AcceptError> {
     if is_nobody(by) || is_nobody(witness) || is_same_person(by, witness) {
         return Err(AcceptError::SamePerson);
@@ -38,8 +38,9 @@ pub fn accept(state: &Path, by: &str, witness: &str, because: &str, env: &Env) -
         return Err(AcceptError::Nothing);
     }
     let ledger = Ledger::of(state);
-    let aside = if book.broken.is_empty() { None } else { ledger.set_aside()? };
+    let lacks_only_end = book.is_end_missing && book.broken.len() == 1;
+    let aside = if book.broken.is_empty() || lacks_only_end { None } else { ledger.set_aside()? };
     let (by, witness, why) = (by.to_owned(), witness.to_owned(), because.to_owned());
-    ledger.write(&env.time_text(), LedgerEvent::Accepted { by, witness, why })?;
+    ledger.write_accepted(&env.time_text(), LedgerEvent::Accepted { by, witness, why })?;
     Ok(aside)
 }

@@ -88,9 +88,12 @@ fn is_full(e: &BackupError) -> bool {
 /// this one would be forgotten. Why the run failed counts more than a ledger that cannot be written.
 fn enter_mismatch(ledger: &Ledger, medium: &str, e: &BackupError, env: &Env) {
     let is_mismatch = match e {
-        BackupError::Write(WriteError::RolledBack { .. } | WriteError::NamesInTheWay { .. } | WriteError::ReadBack { .. }) => {
-            true
-        }
+        BackupError::Write(
+            WriteError::RolledBack { .. }
+            | WriteError::StateSetBack { .. }
+            | WriteError::NamesInTheWay { .. }
+            | WriteError::ReadBack { .. },
+        ) => true,
         BackupError::Write(WriteError::SealKeys(e)) => matches!(e, KeyError::OutOfStep { .. }),
         BackupError::Write(WriteError::Seal(e)) => !e.is_newer(),
         BackupError::Write(WriteError::Medium(e)) => e.category() == ErrorCategory::Damage,
@@ -98,7 +101,8 @@ fn enter_mismatch(ledger: &Ledger, medium: &str, e: &BackupError, env: &Env) {
     };
     if is_mismatch {
         let (medium, found) = (medium.to_owned(), chain_text(e));
-        let _ = ledger.write(&env.time_text(), LedgerEvent::Mismatched { medium, found, in_full: false });
+        let is_newer = matches!(e, BackupError::Write(WriteError::StateSetBack { .. }));
+        let _ = ledger.write(&env.time_text(), LedgerEvent::Mismatched { medium, found, in_full: false, is_newer });
     }
 }
 

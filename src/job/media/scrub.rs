@@ -209,6 +209,8 @@ pub enum MediumState {
     Damaged(u64),
     /// It can be read and fits in itself, but is not what this host wrote last: it was rolled back or replaced.
     Other,
+    /// It is whole, and newer than what this host remembers: the host was set back.
+    Newer,
 }
 
 /// Enters into the ledger that the medium of a set at `at` was read in full, and what was wrong, which is entered once.
@@ -243,7 +245,11 @@ pub fn enter_into_ledger(
             MediumState::Damaged(damaged) if !is_known(damaged) => LedgerEvent::Scrubbed { medium, damaged },
             MediumState::Other if !m.is_mismatch_read => {
                 let found = "the last seal that this host remembers is not on it".into();
-                LedgerEvent::Mismatched { medium, found, in_full: true }
+                LedgerEvent::Mismatched { medium, found, in_full: true, is_newer: false }
+            }
+            MediumState::Newer if !m.is_newer_than_host => {
+                let found = "it is newer than what this host remembers".into();
+                LedgerEvent::Mismatched { medium, found, in_full: true, is_newer: true }
             }
             _ => continue,
         };
@@ -269,6 +275,11 @@ pub enum Verified {
     WhichMedium,
     /// It is not what this host wrote last: it is in the ledger.
     Mismatched {
+        /// The medium's name.
+        medium: String,
+    },
+    /// It is newer than what this host remembers: it is in the ledger.
+    Newer {
         /// The medium's name.
         medium: String,
     },
@@ -314,6 +325,11 @@ impl<'r> MediumRead<'r> {
             is_proved: Some(report.is_good() && report.read_back != ReadBack::Cached),
         }
     }
+
+    /// All of it was read, it is good, and newer than what this host remembers.
+    pub fn newer(report: &verify::Report, at: &'r Path) -> Self {
+        Self { found: MediumState::Newer, ..Self::of(report, at) }
+    }
 }
 
 /// Enters into the ledger what was found out about a medium, where it waits for that or something is damaged.
@@ -324,6 +340,7 @@ pub fn enter_read(state: &Path, read: &MediumRead, env: &Env) -> Result<Verified
         let entered = enter_into_ledger(state, *set, at, newest, *found, env)?;
         return Ok(entered.map_or(Verified::NotNeeded, |medium| match found {
             MediumState::Other => Verified::Mismatched { medium },
+            MediumState::Newer => Verified::Newer { medium },
             MediumState::Damaged(_) => Verified::Damaged { medium },
         }));
     }
@@ -339,6 +356,11 @@ pub fn enter_read(state: &Path, read: &MediumRead, env: &Env) -> Result<Verified
     let Some(medium) = medium_at(&media, *set, at) else { return Ok(Verified::WhichMedium) };
     if !waits(medium) {
         return Ok(Verified::NotNeeded);
+    }
+    // What this host does not know may be an alarm.
+    let is_behind = medium.written.as_ref().is_some_and(|(_, known, _)| *known < generation);
+    if medium.is_newer_than_host && is_behind {
+        return Ok(Verified::Newer { medium: medium.name.clone() });
     }
     let medium = medium.name.clone();
     ledger.write(&env.time_text(), LedgerEvent::Verified { medium: medium.clone(), generation, check_code })?;

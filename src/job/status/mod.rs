@@ -130,6 +130,8 @@ pub enum Problem {
         medium: String,
         /// It was found when the medium was read in full, and not by a backup alone.
         is_read: bool,
+        /// It is newer than what this host remembers: the host was set back.
+        is_newer: bool,
         /// When: RFC 3339, UTC.
         time: String,
     },
@@ -446,7 +448,7 @@ fn of_media(book: &LedgerContent, pools: &[Pool], now: i64) -> Vec<Problem> {
     problems.extend(scrubbed.filter(|(_, n)| *n > 0).map(|(medium, objects)| Problem::Damaged { medium, objects }));
     problems.extend(in_use().filter_map(|m| {
         let (medium, time, is_read) = (m.name.clone(), m.mismatched.clone()?, m.is_mismatch_read);
-        Some(Problem::Mismatched { medium, is_read, time })
+        Some(Problem::Mismatched { medium, is_read, is_newer: m.is_newer_than_host, time })
     }));
     let in_turn = media.values().filter(|m| pools.iter().any(|p| p.media.contains(&m.name)));
     problems.extend(in_turn.filter_map(|m| match m.out_of_use {

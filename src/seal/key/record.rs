@@ -12,19 +12,17 @@
 //! | 88 | 32 | BLAKE3 of the 88 bytes before |
 
 use super::KeyError;
+use crate::host::seal_slots::{CHECKED_BYTES, MAGIC};
 use zeroize::Zeroizing;
 
 /// Bytes of a slot.
-pub(super) const SLOT_BYTES: usize = 4096;
+pub(super) const SLOT_BYTES: usize = crate::host::seal_slots::SLOT_BYTES;
 /// The file's length; it never changes.
 pub const FILE_BYTES: u64 = 2 * SLOT_BYTES as u64;
-const MAGIC: [u8; 8] = *b"AZSEALK1";
 /// Bytes of the seed of an Ed25519 key.
 pub(super) const SEED_BYTES: usize = 32;
 /// No next key is prepared.
 const NO_SEED: [u8; SEED_BYTES] = [0; SEED_BYTES];
-/// Bytes before the digest.
-const CHECKED_BYTES: usize = 88;
 
 pub(super) type Seed = Zeroizing<[u8; SEED_BYTES]>;
 pub(super) type SlotBytes = Zeroizing<Vec<u8>>;

@@ -54,6 +54,13 @@ pub enum WriteError {
         /// The one that the catalog remembers.
         generation: u64,
     },
+    /// The medium has gone on behind the last seal that this host remembers, with seals of this host's own keys: not the medium
+    /// was set back, but the host.
+    #[error("this host's records are older than this medium, which has generation {generation}: the state folder was set back")]
+    StateSetBack {
+        /// The newest generation on the medium.
+        generation: u64,
+    },
     /// So many names in a row are in use on the medium that no seal can list them.
     #[error("names from object {first} to {behind} are in the way")]
     NamesInTheWay {

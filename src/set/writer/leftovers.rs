@@ -10,6 +10,7 @@ use crate::format::object::{Object, ObjectKind, file_name};
 use crate::format::seal::{Seal, Signed};
 use crate::host::catalog::SealRow;
 use crate::medium::{ErrorCategory, Listed, MediumError, Reread};
+use crate::seal::KeyError;
 use crate::seal::chain::{Chain, LEFTOVER_GAP, ReadError, SealLink, read_object};
 
 /// The element with this number in a slice that ascends by number.
@@ -121,8 +122,12 @@ impl SetWriter {
         let mut links = Chain::read(&*self.mounted.medium, self.host.id())?.links;
         links.retain(|l| l.trusted && l.number >= first);
         let Some(newest) = links.last() else { return Ok(false) };
-        // Only what this host's own keys have signed.
-        self.host.keys.catch_up(Some(&newest.seal))?;
+        let (generation, seal) = (newest.seal.generation, newest.seal.earlier + 1);
+        // Only what this host's own keys have signed. A run that was cut off is behind by one seal, with the next key prepared.
+        self.host.keys.catch_up(Some(&newest.seal)).map_err(|e| match e {
+            KeyError::OutOfStep { expected, .. } if seal >= expected => WriteError::StateSetBack { generation },
+            e => e.into(),
+        })?;
         links.iter().try_for_each(|link| self.adopt_generation(link))?;
         Ok(true)
     }

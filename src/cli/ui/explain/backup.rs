@@ -23,6 +23,9 @@ impl From<WriteError> for CommandError {
             E::RolledBack { generation } => {
                 Self::new(message!("error.backup.rolled-back", generation = generation), Exit::Damage)
             }
+            E::StateSetBack { generation } => {
+                Self::new(message!("error.backup.state-set-back", generation = generation), Exit::Damage)
+            }
             E::OtherRecipients { name } => Self::new(message!("error.backup.other-recipients", name = name), Exit::Key),
             E::NamesInTheWay { first, behind } => {
                 Self::new(message!("error.backup.names-in-the-way", first = first, behind = behind), Exit::Damage)

@@ -26,8 +26,12 @@ impl From<StateError> for CommandError {
 
 impl From<LedgerError> for CommandError {
     fn from(error: LedgerError) -> Self {
-        let LedgerError::Io { path, source, .. } = error;
-        Self::new(message!("error.media.ledger", path = path), Exit::Failed).cause(io_reason(&source))
+        match error {
+            LedgerError::Io { path, source, .. } => {
+                Self::new(message!("error.media.ledger", path = path), Exit::Failed).cause(io_reason(&source))
+            }
+            LedgerError::NotWhole { path, .. } => Self::new(message!("error.media.ledger-not-whole", path = path), Exit::Damage),
+        }
     }
 }
 

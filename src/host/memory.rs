@@ -1,0 +1,57 @@
+//! Whether what the host remembers of a set's sources and of its last generation is there, can be read, and is not older than that
+//! generation.
+
+use super::files::{STATE_BYTES, open_own, read_own};
+use super::roots::SourceRoots;
+use super::state::SetState;
+use crate::format::entry::{EntryHead, record_length};
+use crate::format::watch;
+use std::io::{self, Read};
+
+/// An alarm, as far as it matters here.
+#[derive(serde::Deserialize)]
+struct RaisedIn {
+    generation: u64,
+}
+
+impl SetState {
+    /// The newest generation in which the tripwires raised an alarm. A run notes it before it seals.
+    pub fn newest_alarm(&self) -> Option<u64> {
+        let alarms: Vec<RaisedIn> = serde_json::from_slice(&self.alarms()?).ok()?;
+        alarms.iter().map(|a| a.generation).max()
+    }
+
+    /// Whether the host knows how the sources of a set usually are, up to its last generation. A run notes its night before it seals.
+    pub fn knows_sources(&self, last: u64) -> bool {
+        let watched = self.watch().and_then(|bytes| watch::decode(&bytes).ok());
+        let newest = watched.map(|all| all.iter().flat_map(|s| &s.nights).map(|n| n.generation).max().unwrap_or(0));
+        let are_contents = self.contents().is_none_or(|text| serde_json::from_slice::<serde_json::Value>(&text).is_ok());
+        newest.is_some_and(|newest| newest >= last) && are_contents && self.are_roots_whole()
+    }
+
+    fn are_roots_whole(&self) -> bool {
+        let bytes = read_own(&self.folder().join("roots"), STATE_BYTES).unwrap_or_default();
+        SourceRoots::decode(&bytes).encode().len() == bytes.len()
+    }
+
+    /// Whether the entries of the last generation are there, as far as their beginning tells. Which generation they are of, only
+    /// reading all of them shows.
+    pub fn knows_entries(&self) -> bool {
+        self.has_new_entries() || !matches!(self.first_entry(), Ok(false))
+    }
+
+    /// Whether the file with the entries begins with one. An error: it cannot be read here.
+    fn first_entry(&self) -> io::Result<bool> {
+        let mut file = match open_own(&self.entries()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        let mut prefix = [0; 4];
+        let mut record = Vec::new();
+        let read = file.read_exact(&mut prefix).and_then(|()| {
+            record.resize(record_length(prefix).map_err(|_| io::ErrorKind::InvalidData)?, 0);
+            file.read_exact(&mut record)
+        });
+        Ok(read.is_ok() && EntryHead::at(&record).is_ok())
+    }
+}
