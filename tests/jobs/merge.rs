@@ -162,8 +162,7 @@ fn every_night_comes_back_as_it_was() {
             let report = h.try_backup(&options).expect("a backup");
             assert_eq!(report.generation, night + 1);
             // What happens at random may empty the source, and be an alarm that stays open.
-            let odd: Vec<_> =
-                report.findings.iter().filter(|f| !["source-empty", "alarm-open"].contains(&&f.kind[..])).collect();
+            let odd: Vec<_> = report.findings.iter().filter(|f| !["source-empty", "alarm-open"].contains(&&f.kind[..])).collect();
             assert!(odd.is_empty(), "case {case}, night {night}: {odd:?}");
             if night == 3 && !options.full {
                 assert_eq!(report.count("bytes read"), 0, "case {case}: a quiet night reads nothing");
