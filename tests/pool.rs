@@ -396,7 +396,7 @@ fn what_is_said_of_a_damaged_disk_is_what_backup_does() {
     clinic.assert_ends(0, &["media", "move", "CL-02", "--out-of-use", "lost", "--by", "A"]);
     let said = clinic.assert_ends(5, &["verify", &clinic.text("CL-01")]);
     assert!(said.contains("stores again") && !said.contains("pass over"), "{said}");
-    clinic.night(0, "CL-01");
+    assert!(clinic.night(3, "CL-01").contains("Write nothing more to it"));
 }
 
 /// What the failed night said to do is not repeated when somebody has done it.
@@ -508,4 +508,97 @@ fn an_age_that_is_no_age_names_its_pool() {
     let clinic = Clinic::new(&["CL-01"], "max_age_hours = 9000");
     let said = clinic.assert_ends(2, &["status"]);
     assert!(said.contains("max_age_hours of \"disks\" is 9000") && said.contains("1 to 8784"), "{said}");
+}
+
+/// What is at the host is in no safe, whether or not a backup may be made to it: the ledger says so until somebody takes it away.
+#[test]
+fn a_disk_that_a_refused_night_has_seen_is_attached() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02", "CL-03"]);
+    clinic.night(0, "CL-01");
+    clinic.night(0, "CL-02");
+    let off_site = ["media", "move", "CL-01", "--to", "branch", "--by", "A", "--off-site"];
+    let out_of_use = ["media", "move", "CL-01", "--out-of-use", "lost", "--by", "A"];
+    let is_seen = |what: &str| {
+        let media = clinic.json(&["media", "list"])["media"].clone();
+        assert_eq!((&media[0]["off_site"], &media[0]["place"]), (&false.into(), &Value::Null), "{what}");
+        let log = clinic.json(&["media", "log", "CL-01", "--attached"])["attached"].clone();
+        let last = log.as_array().expect("a list").last().expect("an interval").clone();
+        assert_eq!(last["until"], Value::Null, "{what}: {log}");
+        let status = clinic.json(&["status"]);
+        let lacks = status["lacks"].as_array().expect("a list");
+        assert!(lacks.iter().any(|l| l["lack"] == "attached" && l["medium"] == "CL-01"), "{what}: {status}");
+        assert_ne!(status["verdict"], "good", "{what}");
+    };
+    // The program would find it where it was seen.
+    let carry = |how: &[&str]| {
+        fs::rename(clinic.path("CL-01"), clinic.path("carried")).expect("taken away");
+        clinic.assert_ends(0, how);
+        fs::rename(clinic.path("carried"), clinic.path("CL-01")).expect("brought");
+    };
+    carry(&off_site);
+    clinic.dock("CL-01");
+    assert!(clinic.assert_ends(6, &["backup"]).contains("CL-03"));
+    is_seen("out of turn");
+    clinic.undock();
+    is_seen("not seen to leave");
+    carry(&off_site);
+    clinic.dock("CL-01");
+    clinic.assert_ends(6, &["media", "init", "CL-09"]);
+    is_seen("registered again");
+    clinic.undock();
+    for command in [&["verify"][..], &["media", "scrub"]] {
+        carry(&off_site);
+        clinic.assert_ends(0, &[command, &[&clinic.text("CL-01")]].concat());
+        is_seen(command[0]);
+    }
+    carry(&out_of_use);
+    clinic.dock("CL-01");
+    clinic.assert_ends(6, &["backup"]);
+    is_seen("out of use");
+    carry(&off_site);
+    clinic.assert_ends(0, &["hold", "on", "--by", "A", "--why", "a test"]);
+    clinic.assert_ends(6, &["backup"]);
+    is_seen("under a hold");
+}
+
+/// A copy is its original byte for byte: that it is good says nothing of a disk in the safe.
+#[test]
+fn a_copy_in_the_place_of_its_original_clears_nothing() {
+    let clinic = Clinic::new(&["CL-01"], "mount = false");
+    let (disk, copy) = (clinic.text("CL-02"), clinic.text("copy"));
+    let backup = ["backup", "--init", "--set", "two", "--to", &disk, "--recipient", &clinic.recipient, &clinic.text("source")];
+    let night = || clinic.run(&backup, "");
+    assert_eq!(night().status.code(), Some(0));
+    clinic.assert_ends(0, &["media", "copy", "--from", &disk, "--to", &copy, "--name", "CP-01"]);
+    damage(&clinic.path("CL-02"));
+    clinic.assert_ends(5, &["verify", &disk]);
+    fs::rename(&disk, clinic.path("safe")).expect("taken away");
+    fs::rename(&copy, &disk).expect("put in its place");
+    for command in [&["verify"][..], &["media", "scrub"]] {
+        clinic.assert_ends(0, &[command, &[&disk]].concat());
+        assert!(clinic.is_against("damaged", "two"), "{command:?}: {:?}", clinic.problems());
+    }
+    assert!(clinic.assert_ends(0, &["verify", &disk]).contains("cannot tell which medium"));
+    // A backup to what is damaged is no good night.
+    fs::rename(&disk, &copy).expect("put back");
+    fs::rename(clinic.path("safe"), &disk).expect("put back");
+    let out = night();
+    assert_eq!(out.status.code(), Some(3), "{out:?}");
+    assert!(String::from_utf8_lossy(&out.stderr).contains("Write nothing more to it"), "{out:?}");
+}
+
+/// The only disk was erased, or another one is there: nobody begins a set on it by the way.
+#[test]
+fn no_hint_asks_for_a_set_where_a_disk_was_erased() {
+    let clinic = Clinic::new(&["CL-01"], "mount = false");
+    let disk = clinic.text("CL-02");
+    let source = clinic.text("source");
+    let backup = |more: &[&str]| {
+        let out = clinic.run(&[&["backup", "--to", &disk, &source][..], more].concat(), "");
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    assert_eq!(backup(&["--init", "--set", "two", "--recipient", &clinic.recipient]).0, Some(0));
+    fs::remove_dir_all(clinic.path("CL-02/AZEKURA")).expect("erased");
+    let (exit, said) = backup(&[]);
+    assert!(exit == Some(6) && said.contains("two") && !said.contains("--init") && said.contains("keep it apart"), "{said}");
 }

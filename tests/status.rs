@@ -371,6 +371,8 @@ fn a_copy_that_was_read_back_from_the_cache_is_not_good() {
     }
     assert_eq!((exit, &copied["good"]), (3, &true.into()));
     drop(memory);
+    // What it was made from was at the host, too.
+    practice.put_away();
     assert_eq!(practice.exit(&["media", "move", "copy", "--to", "shelf", "--by", "A"]), 0);
     practice.assert_status(3, "attention", &["not-read-back"]);
     assert_eq!(practice.answer(&["status"]).1["problems"][0]["medium"], "copy");
@@ -391,6 +393,7 @@ fn damage_that_a_scrub_found_is_not_good() {
     fs::remove_file(&pack).expect("a pack");
     fs::write(&pack, bytes).expect("a pack");
     assert_eq!(practice.exit(&["media", "scrub", &practice.text("disk")]), 5);
+    practice.put_away();
     practice.assert_status(1, "failure", &["damaged", "source-never", "source-never"]);
     assert_eq!(practice.answer(&["status"]).1["problems"][0]["medium"], "clinic");
 }
@@ -567,6 +570,8 @@ fn no_quiet_night_ends_an_alarm() {
         assert_eq!(restored(&format!("to {night}")), 1, "it is marked as doubtful");
     }
     assert_eq!(practice.harmless(&[]), 0);
+    // It was restored from.
+    practice.put_away();
     practice.assert_status(0, "good", &[]);
     practice.write("chart/a", "10");
     practice.good_night();
@@ -693,6 +698,8 @@ fn damage_that_was_found_is_told_until_the_medium_is_good_again() {
     };
     bend(100);
     assert_eq!(practice.exit(&["verify", &disk]), 5);
+    practice.assert_status(1, "failure", &["damaged", "source-never", "source-never", "attached"]);
+    practice.put_away();
     practice.assert_status(1, "failure", &["damaged", "source-never", "source-never"]);
     // Twice the same is one line.
     let lines = || fs::read_to_string(practice.path("state/ledger.jsonl")).expect("the ledger").matches("\"scrubbed\"").count();
@@ -700,6 +707,7 @@ fn damage_that_was_found_is_told_until_the_medium_is_good_again() {
     assert_eq!(lines(), 1);
     fs::write(pack.path(), &good).expect("the pack");
     assert_eq!(practice.exit(&["verify", &disk]), 0);
+    practice.put_away();
     practice.assert_status(0, "good", &[]);
 }
 

@@ -195,6 +195,10 @@ impl From<HoldError> for CommandError {
                 let since = time(&since, Lang::spoken());
                 Self::new(message!("error.media.held", name = set, since = since, why = recorded::why(&why)), Exit::Medium)
             }
+            HoldError::Continued { medium, since, why } => {
+                let (since, why) = (time(&since, Lang::spoken()), recorded::why(&why));
+                Self::new(message!("error.media.held-continued", name = medium, since = since, why = why), Exit::Medium)
+            }
             HoldError::Ledger(e) => e.into(),
             HoldError::Medium(e) => e.into(),
             HoldError::Catalog(e) => e.into(),

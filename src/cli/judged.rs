@@ -5,6 +5,7 @@ use super::context::Context;
 use super::environment::{is_running, now};
 use super::sources::{self, ForAll};
 use crate::cli::ui::exit::Exit;
+use crate::cli::ui::explain::host::denied;
 use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::text::{message, speak_under_alarm};
 use azekura::host::consistency::misfits;
@@ -18,9 +19,11 @@ pub fn judgement(context: &Context, book: &LedgerContent) -> Result<Judgement, C
     let expected = expected(&context.config)?;
     let state = context.state_dir()?;
     let log = NightLog::of(&state);
-    let (nights, torn) = log
-        .read()
-        .map_err(|e| CommandError::new(message!("error.night-log", path = log.path()), Exit::Failed).cause(io_reason(&e)))?;
+    let (nights, torn) = log.read().map_err(|e| {
+        denied(log.path(), &e).unwrap_or_else(|| {
+            CommandError::new(message!("error.night-log", path = log.path()), Exit::Failed).cause(io_reason(&e))
+        })
+    })?;
     // The media of a plain run are written as often as the source that is to be the youngest.
     let nightly = context.pool_of(None).map(|p| &p.name);
     let youngest = expected.iter().map(|e| e.max_age_seconds).min().unwrap_or(USUAL_AGE_SECONDS);

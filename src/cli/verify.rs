@@ -240,7 +240,12 @@ fn text(answer: &Verify, is_newer: bool) -> String {
     let mut table = Table::default();
     table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
     let closing = answer.generations.first.iter().filter(|g| g.verdict.is_closing()).count() as u64;
-    table.row(find("label.generations"), count(answer.generations.len().saturating_sub(closing)));
+    let complete = count(answer.generations.len().saturating_sub(closing));
+    let generations = match closing {
+        0 => complete,
+        parts => message!("verify.generations-parts", count = complete, parts = count(parts)).to_string(),
+    };
+    table.row(find("label.generations"), generations);
     let (objects, size) = (count(answer.objects), bytes(answer.bytes));
     table.row(find("label.checked"), message!("verify.checked", objects = objects, bytes = size).to_string());
     if let Some(place) = answer.place.filter(|place| *place > 1) {

@@ -11,7 +11,7 @@ use crate::cli::ui::recorded;
 use crate::cli::ui::text::{message, speak_under_hold};
 use crate::cli::ui::units::time;
 use azekura::env::{Env, clean_environment};
-use azekura::host::ledger::LedgerError;
+use azekura::host::ledger::{Ledger, LedgerError};
 use azekura::job::backup::{Options, Report, backup};
 use azekura::job::media::night::{Ejection, PoolNight, enter_alone, night as run, night_alone};
 use azekura::job::media::rotation::{FoundMedium, PoolTurn, Refusal};
@@ -45,14 +45,26 @@ pub fn alone(options: &Options, env: &Env, context: &Context) -> Result<Done, Co
         return Ok(Done { medium: report.set_name.clone(), report, exit: Exit::Good, is_gone: false, why: None });
     }
     let (medium, error) = enter_alone(options, &report, env);
+    let is_doubtful = tell_if_doubtful(options, &medium, context);
     let why = error.and_then(|e| untold(&e, context));
     let exit = match report.opened {
         _ if why.is_some() => Exit::SealedOnly,
         // It has no history: nobody may take that for a usual night.
         Opened::NewWithoutCatalog => Exit::Incomplete,
+        Opened::Known | Opened::New if is_doubtful => Exit::Incomplete,
         Opened::Known | Opened::New => Exit::Good,
     };
     Ok(Done { report, medium, exit, is_gone: false, why })
+}
+
+/// Says that the medium which was written to is damaged or not what this host wrote, and returns whether it is.
+fn tell_if_doubtful(options: &Options, medium: &str, context: &Context) -> bool {
+    let account = Ledger::of(&options.state).read().ok().and_then(|book| book.media().remove(medium));
+    let is_doubtful = account.is_some_and(|m| m.is_doubtful());
+    if is_doubtful {
+        context.warn(&message!("media.written-damaged", name = medium));
+    }
+    is_doubtful
 }
 
 /// `None` where the run says of the ledger itself that nothing is entered into it.
@@ -110,6 +122,9 @@ pub fn night(pool: &ConfigPool, options: &Options, env: &Env, context: &Context)
         }
         PoolTurn::Refused(refusal) => return Err(refused(&refusal, &options.to, context)),
     };
+    if tell_if_doubtful(options, &medium, context) {
+        exit = exit.max(Exit::Incomplete);
+    }
     if why.is_some() {
         exit = Exit::SealedOnly;
     }

@@ -13,7 +13,7 @@ use azekura::answer::Clipped;
 use azekura::answer::media::Init;
 use azekura::host::ledger::Ledger;
 use azekura::job::incident::hold::active_hold;
-use azekura::job::media::init::{InitOptions, init};
+use azekura::job::media::init::{InitOptions, init, recognise_at};
 use azekura::medium::is_mounted;
 use azekura::medium::tape::st::is_drive;
 use std::path::{Path, PathBuf};
@@ -45,9 +45,6 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let (state, at) = (context.state_dir()?, at.map_or_else(|| place(context), |at| context.medium(Some(at)))?);
     let is_named = |p: &ConfigPool| pool.is_some_and(|pool| pool.name == p.name);
     let docks = || context.config.pools.iter().filter(|p| is_named(p) || is_same_place(&p.at, &at));
-    if docks().next().is_some() {
-        refuse_under_hold(&state, context)?;
-    }
     let options = InitOptions {
         state,
         name: args.name.clone(),
@@ -60,6 +57,9 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         at,
     };
     check_not_gone(&options.state)?;
+    if !options.docks.is_empty() {
+        refuse_under_hold(&options.state, context).inspect_err(|_| recognise_at(&options, &context.env(None)))?;
+    }
     let set = init(&options, &context.env(None))?;
     // Once it was seen on a mount, a bare folder is refused.
     if options.docks.iter().all(|p| p.mount.is_none()) && !is_mounted(&options.at) && !is_drive(&options.at) {

@@ -30,7 +30,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
     let judgement = judgement(context, &book)?;
     let copies = copies(&book);
-    let mut lacks = risks(&copies);
+    let mut lacks = risks(&copies, &book);
     let mut rule_321 = None;
     if args.rule_321 {
         lacks.extend(risks_321(&copies));
@@ -41,6 +41,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let is_quiet = hold.is_some() || judgement.has_open_alarm();
     let problems = problems::of_all(&judgement.problems, hold.as_ref(), &book);
     let lacks: Vec<answer::Lack> = lacks.iter().map(lack).collect();
+    // Under a hold or an open alarm, the medium that was written last stays where it is.
+    let stays = judgement.last.as_ref().filter(|_| is_quiet).map(|last| last.medium.as_str());
     let missing = if lacks.is_empty() { StatusVerdict::Good } else { StatusVerdict::Attention };
     let answer = Status {
         verdict: problems.iter().map(|p| p.severity).fold(missing, StatusVerdict::max),
@@ -49,9 +51,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         running: judgement.running.as_deref().map(Into::into),
         next: match judgement.running.is_some() && book.is_sound() && !is_quiet {
             true => Some(find("status.do.running").into()),
-            false => {
-                problems::to_solve(&problems).map(|p| p.next.clone()).or_else(|| Some(warning(lacks.first()?).to_string().into()))
-            }
+            false => problems::to_solve(&problems)
+                .map(|p| p.next.clone())
+                .or_else(|| Some(warning(lacks.first()?, stays).to_string().into())),
         },
         contact: context.config.contact.as_deref().map(Into::into),
         problems: problems.into_iter().collect(),
@@ -63,7 +65,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     // Said already: the ledger as it was read, and the hold as every command says it first.
     let is_news = |p: &&answer::Problem| !matches!(p.problem, ProblemName::LedgerChanged | ProblemName::Hold);
     let problems = answer.problems.first.iter().filter(is_news).map(|p| Message::plain(&format!("{} {}", p.text, p.next)));
-    let warnings = problems.chain(answer.lacks.first.iter().map(warning)).collect();
+    let warnings = problems.chain(answer.lacks.first.iter().map(|l| warning(l, stays))).collect();
     Ok(Outcome { warnings, ..Outcome::new(exit(&answer, is_quiet, &book), text(&answer), &answer) })
 }
 
@@ -180,9 +182,11 @@ fn kind(kind: Option<MediumKind>) -> String {
     }
 }
 
-fn warning(lack: &answer::Lack) -> Message {
+/// `stays`: the medium that has to stay attached.
+fn warning(lack: &answer::Lack, stays: Option<&str>) -> Message {
     let medium = lack.medium.as_deref().unwrap_or_default();
     match lack.lack {
+        LackName::Attached if stays == Some(medium) => message!("status.lack.attached-evidence", name = medium),
         LackName::Attached => message!("status.lack.attached", name = medium),
         LackName::Few => message!("status.lack.few", count = lack.copies.unwrap_or_default()),
         LackName::OneKind => message!("status.lack.one-kind", kind = kind(lack.kind)),

@@ -11,9 +11,9 @@ use azekura::answer::status::{Problem, ProblemName, StatusVerdict};
 use azekura::host::consistency::Misfit;
 use azekura::host::ledger::LedgerContent;
 use azekura::job::incident::hold::Hold;
+use azekura::job::media::whereabouts::attached_at;
 use azekura::job::status::{Problem as Judged, Severity};
 use azekura::medium::is_mounted;
-use std::path::Path;
 
 /// All problems, the worst first: a changed ledger, a hold, then those of the judgement.
 pub fn of_all(judged: &[Judged], hold: Option<&Hold>, book: &LedgerContent) -> Vec<Problem> {
@@ -159,7 +159,8 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
         }
         Judged::StillAttached { medium } => {
             let text = message!("status.problem.still-attached", medium = medium);
-            let at = book.media().remove(medium).and_then(|m| m.at).filter(|at| is_mounted(Path::new(at)));
+            // Another medium may be mounted where this one was.
+            let at = book.media().remove(medium).and_then(|m| attached_at(&m, book, &[]).ok()?).filter(|at| is_mounted(at));
             // Where unmounting is done, it is not what is left to do.
             let next = match at {
                 Some(at) => message!("status.do.still-attached", place = at),

@@ -130,6 +130,8 @@ pub const ASKING_ACTIONS: &[&str] = &[
 /// Hints that ask for a medium. While a hold is active, `held.hint` takes the place of each, and `alarm.hint` while an alarm is
 /// open; a text that is no hint has one of its own, `held.KEY`.
 pub const ASKING_HINTS: &[&str] = &[
+    "hint.backup.blank-known",
+    "hint.backup.disk-gone",
     "hint.backup.half-written",
     "hint.backup.in-quarantine",
     "hint.backup.nothing-mounted",

@@ -74,13 +74,17 @@ impl MediumAccount {
         self.is_damaged() || self.mismatched.is_some()
     }
 
-    /// It is attached at this time. Then it is not off site, whatever was entered before: it comes back here until somebody
-    /// takes it there again.
+    /// It is attached at this time. Then it is in no safe and not off site, whatever was entered before: nobody knows where it
+    /// is kept until somebody takes it there again.
     fn found_at(&mut self, time: &str) {
         (self.attached, self.detached, self.at_host, self.stays) = (Some(time.to_owned()), None, true, false);
-        self.left_by_word = false;
-        if self.off_site {
-            (self.location, self.off_site) = (None, false);
+        (self.location, self.off_site, self.left_by_word) = (None, false, false);
+    }
+
+    /// A line that only a medium at the host can have.
+    fn is_at_host(&mut self, time: &str) {
+        if !self.at_host {
+            self.found_at(time);
         }
     }
 }
@@ -102,6 +106,7 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
             (m.set, m.pool, m.kind) = (set.clone(), pool.clone(), *kind);
             m.device = device.clone().or(m.device.take());
             m.was_mounted |= *mounted;
+            m.is_at_host(&l.time);
             return before;
         }
         LedgerEvent::CopyBegun { set, at, device, kind, mounted, .. } => {
@@ -116,7 +121,7 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
             let copy = media.entry(name).or_insert(new);
             (copy.set, copy.kind, copy.is_copy) = (set.clone(), Some(*kind), true);
             copy.device = device.clone().or(copy.device.take());
-            (copy.attached, copy.detached, copy.at_host) = (Some(l.time.clone()), None, true);
+            copy.is_at_host(&l.time);
             copy.written = Some((l.time.clone(), *generation, check_code.clone()));
             copy.unverified = from_cache.then_some(*generation).or(copy.unverified);
             return None;
@@ -124,6 +129,17 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
         _ => {}
     }
     let m = media.get_mut(l.event.medium())?;
+    if matches!(
+        l.event,
+        LedgerEvent::Contains { .. }
+            | LedgerEvent::Written { .. }
+            | LedgerEvent::Full { .. }
+            | LedgerEvent::Mismatched { .. }
+            | LedgerEvent::Verified { .. }
+            | LedgerEvent::Scrubbed { .. }
+    ) {
+        m.is_at_host(&l.time);
+    }
     match &l.event {
         LedgerEvent::Attached { at, device, mounted, .. } => {
             m.found_at(&l.time);

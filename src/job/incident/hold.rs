@@ -57,6 +57,16 @@ pub enum HoldError {
         /// Its reasons.
         why: String,
     },
+    /// The set of a medium of a pool would continue on another medium.
+    #[error("a hold is active since {since} ({why}), and the set of {medium} is continued on no other medium")]
+    Continued {
+        /// The medium of the pool.
+        medium: String,
+        /// When the hold began, RFC 3339 in UTC.
+        since: String,
+        /// Its reasons.
+        why: String,
+    },
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

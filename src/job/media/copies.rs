@@ -83,9 +83,12 @@ fn told_copies(book: &LedgerContent) -> Vec<DataCopy> {
     book.media().into_values().filter(|m| m.out_of_use.is_none()).filter_map(copy).collect()
 }
 
-/// The risks of the copies, whatever rule applies.
-pub fn risks(copies: &[DataCopy]) -> Vec<CopyRisk> {
-    copies.iter().filter(|c| c.attached).map(|c| CopyRisk::Attached { medium: c.medium.clone() }).collect()
+/// The risks of the copies, whatever rule applies. What is not used any more is none of them, and has generations on it all
+/// the same.
+pub fn risks(copies: &[DataCopy], book: &LedgerContent) -> Vec<CopyRisk> {
+    let attached = copies.iter().filter(|c| c.attached).map(|c| c.medium.clone());
+    let unused = book.media().into_values().filter(|m| m.out_of_use.is_some() && m.at_host).map(|m| m.name);
+    attached.chain(unused).map(|medium| CopyRisk::Attached { medium }).collect()
 }
 
 /// Counts copies, kinds of media and copies off site, with the data in use.

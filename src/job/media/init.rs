@@ -1,5 +1,6 @@
 //! `media init`: begins a set on a blank medium and enters the medium into the ledger.
 
+use super::scrub::recognise;
 use super::{MediaError, Result, kind_at, sets_at};
 use crate::env::Env;
 use crate::format::check_code::CheckCode;
@@ -42,6 +43,16 @@ pub struct InitOptions {
 /// Begins a set on a blank medium and enters the medium into the ledger. A medium that this host has begun to write
 /// before the ledger had it keeps its set; the newest generation of that is entered, too. Returns the set's id.
 pub fn init(options: &InitOptions, env: &Env) -> Result<Id> {
+    begin(options, env).inspect_err(|_| recognise_at(options, env))
+}
+
+/// Enters what is attached, where it is of the ledger. Why nothing was begun counts more than a ledger that cannot be written.
+pub fn recognise_at(options: &InitOptions, env: &Env) {
+    let sets = sets_at(&options.at, env).map(|sets| sets.ids()).unwrap_or_default();
+    let _ = recognise(&options.state, &sets, &options.at, env);
+}
+
+fn begin(options: &InitOptions, env: &Env) -> Result<Id> {
     let state = StateDir::open(&options.state)?;
     let ledger = Ledger::of(state.root());
     let book = ledger.read()?;

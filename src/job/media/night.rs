@@ -1,7 +1,7 @@
 //! A night of a rotation: a backup to the medium of a pool that is due, with its lines in the ledger.
 
 use super::rotation::{FoundMedium, Pool, PoolTurn, Refusal};
-use super::scrub::medium_at;
+use super::scrub::{medium_at, recognise};
 use super::{MediaError, Result, sets_at};
 use crate::env::Env;
 use crate::event::{Observer, chain_text};
@@ -12,6 +12,7 @@ use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount, Mediu
 use crate::host::state::StateDir;
 use crate::interruption::Interruption;
 use crate::job::backup::{self, BackupError, Options, backup};
+use crate::job::incident::hold::{HoldError, active_hold};
 use crate::medium::loader::{MediumRequest, NoLoader};
 use crate::medium::tape::drive::{Drive, DriveError};
 use crate::medium::tape::st::{self, StDrive};
@@ -135,6 +136,10 @@ pub fn night(
         return refuse(not_mounted());
     }
     let (sets, device) = (sets_at(at, env)?, device_name(at));
+    let refuse_here = |refusal: Refusal| {
+        recognise(state.root(), &sets.ids(), at, env)?;
+        refuse(refusal)
+    };
     let Some(turn) = pool.turn(&book, &sets, device.as_deref(), &env.time_text()) else {
         return Err(MediaError::EmptyPool { pool: pool.name.clone() });
     };
@@ -144,10 +149,10 @@ pub fn night(
         PoolTurn::Refused(refusal) if is_bare && sets.is_blank() => {
             return refuse(not_mounted());
         }
-        PoolTurn::Refused(refusal) => return refuse(refusal.clone()),
+        PoolTurn::Refused(refusal) => return refuse_here(refusal.clone()),
     };
     if state.set(set).is_none() {
-        return refuse(Refusal { due: due.to_owned(), found: FoundMedium::SetLost { medium } });
+        return refuse_here(Refusal { due: due.to_owned(), found: FoundMedium::SetLost { medium } });
     }
     let account = book.media().remove(&medium);
     let came_back = account.as_ref().filter(|m| m.off_site).map(|m| m.location.clone().unwrap_or_default());
@@ -236,11 +241,29 @@ fn last_seal(state: &StateDir, set: Id) -> Result<Option<[u8; 32]>> {
     Ok(last()?.and_then(|seals| seals.last().map(|(_, digest)| *digest)))
 }
 
+/// Under a hold, the full medium of a pool is continued on no blank one: that would be a clean medium that is written.
+fn continues_none_under_hold(options: &Options, env: &Env) -> Result<(), BackupError> {
+    let book = Ledger::of(&options.state).read().map_err(HoldError::from)?;
+    let Some(hold) = active_hold(&book) else { return Ok(()) };
+    if !sets_at(&options.to, env).map_err(HoldError::from)?.is_blank() {
+        return Ok(());
+    }
+    let catalog = Catalog::open(&StateDir::of(&options.state).catalog())?;
+    let waiting: Vec<String> = catalog.sets_to_continue()?.into_iter().map(|(id, _)| id.to_string()).collect();
+    match book.media().into_values().find(|m| m.pool.is_some() && waiting.contains(&m.set)) {
+        Some(m) => Err(HoldError::Continued { medium: m.name, since: hold.since, why: hold.why }.into()),
+        None => Ok(()),
+    }
+}
+
 /// Backs up to a medium that is in no pool. That it is not what this host wrote is entered, where the ledger has it.
 pub fn night_alone(options: &Options, env: &Env, observer: &dyn Observer) -> Result<backup::Report, BackupError> {
+    continues_none_under_hold(options, env)?;
     backup(options, env, observer).inspect_err(|e| {
         let ledger = Ledger::of(&options.state);
         let sets = sets_at(&options.to, env).map(|sets| sets.ids()).unwrap_or_default();
+        // Why the run failed counts more than a ledger that cannot be written.
+        let _ = recognise(&options.state, &sets, &options.to, env);
         let media = ledger.read().map(|book| book.media()).unwrap_or_default();
         let here: Vec<&MediumAccount> = sets.iter().filter_map(|set| medium_at(&media, *set, &options.to)).collect();
         if let [medium] = &here[..] {

@@ -192,7 +192,12 @@ impl Pool {
     fn due_of(&self, book: &LedgerContent, may_be: impl Fn(&String) -> bool) -> Option<(&str, Option<Streak>)> {
         let is_in_use = |m: &&String| may_be(m);
         let first = self.media.iter().find(is_in_use)?;
-        let mut runs = book.written_media(&self.media).rev();
+        // A night on a medium that was taken out of the pool is a night on another one.
+        let accounts = book.media();
+        let was_in_pool = |m: &&MediumAccount| m.pool.as_ref() == Some(&self.name) && !self.media.contains(&m.name);
+        let ever: Vec<String> =
+            self.media.iter().cloned().chain(accounts.values().filter(was_in_pool).map(|m| m.name.clone())).collect();
+        let mut runs = book.written_media(&ever).rev().skip_while(|(m, _)| !self.media.iter().any(|of_pool| of_pool == m));
         let Some((last, time)) = runs.next() else { return Some((first, None)) };
         let last_night = (self.night_of)(time);
         let mut nights: Vec<i64> = runs.take_while(|(m, _)| *m == last).map(|(_, time)| (self.night_of)(time)).collect();
@@ -536,6 +541,23 @@ mod tests {
         assert_eq!(next(&goes_on).as_deref(), Some("CL-01"), "where all are full, it is somebody's turn all the same");
         let emptied = with(&[written("CL-02"), full("CL-01"), written("CL-01"), written("CL-02")]);
         assert_eq!(next(&emptied).as_deref(), Some("CL-01"));
+    }
+
+    /// Two disks were taken out of the pool: their nights are nights on other disks, and not more of the one before.
+    #[test]
+    fn nights_on_a_disk_that_was_replaced_break_the_row() {
+        let registered = LedgerEvent::Registered {
+            medium: "OLD".into(),
+            set: Id([9; 16]).to_string(),
+            pool: Some("disks".into()),
+            device: None,
+            kind: None,
+            mounted: false,
+        };
+        let book = book(&[registered, written("CL-01"), written("OLD"), written("CL-01")]);
+        let pool = pool();
+        let (due, streak) = pool.due(&book).expect("a pool");
+        assert_eq!((due, streak.map(|s| s.nights)), ("CL-02", Some(1)));
     }
 
     /// A lost disk does not stop the turns. When it turns up, people say so first.

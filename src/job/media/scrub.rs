@@ -12,7 +12,7 @@ use crate::format::digests::Hashes;
 use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
-use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent, MediumAccount, only_with_device};
+use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent, MediumAccount, OutOfUse, only_with_device};
 use crate::job::inspect::verify::{HostRecord, known_here};
 use crate::job::inspect::{InspectError, verify};
 use crate::medium::{ErrorCategory, FOLDER, device_name, is_mounted};
@@ -226,8 +226,13 @@ pub fn enter_into_ledger(
     env: &Env,
 ) -> Result<Option<String>, LedgerError> {
     let ledger = Ledger::of(state);
+    recognise(state, &[set], at, env)?;
     let media = ledger.read()?.media();
-    let may_be: Vec<&MediumAccount> = match medium_at(&media, set, at) {
+    let likely = match found {
+        MediumState::Damaged(0) => medium_surely_at(&media, set, at),
+        _ => medium_at(&media, set, at),
+    };
+    let may_be: Vec<&MediumAccount> = match likely {
         Some(m) => vec![m],
         None if found == MediumState::Damaged(0) => Vec::new(),
         None => {
@@ -344,6 +349,7 @@ pub fn enter_read(state: &Path, read: &MediumRead, env: &Env) -> Result<Verified
             MediumState::Damaged(_) => Verified::Damaged { medium },
         }));
     }
+    recognise(state, &[*set], at, env)?;
     let Some(is_proved) = *is_proved else { return Ok(Verified::NotNeeded) };
     let ledger = Ledger::of(state);
     let media = ledger.read()?.media();
@@ -353,7 +359,7 @@ pub fn enter_read(state: &Path, read: &MediumRead, env: &Env) -> Result<Verified
         return Ok(Verified::NotNeeded);
     }
     let Some((generation, check_code)) = newest.clone().filter(|_| is_proved) else { return Ok(Verified::NotPastTheCache) };
-    let Some(medium) = medium_at(&media, *set, at) else { return Ok(Verified::WhichMedium) };
+    let Some(medium) = medium_surely_at(&media, *set, at) else { return Ok(Verified::WhichMedium) };
     if !waits(medium) {
         return Ok(Verified::NotNeeded);
     }
@@ -389,6 +395,44 @@ pub(super) fn medium_at<'m>(media: &'m BTreeMap<String, MediumAccount>, set: Id,
         [only] => Some(*only),
         _ => only_with_device(media, device_name(at).as_deref()).filter(|m| m.set == set.to_string()),
     }
+}
+
+/// The medium of a set that is at a path, where no other one of the ledger can be there: a copy has the same label as its
+/// original, byte for byte, and only the hardware or the folder tells them apart.
+fn told_apart<'m>(media: &'m BTreeMap<String, MediumAccount>, set: Id, at: &Path) -> Option<&'m MediumAccount> {
+    let (id, device) = (set.to_string(), device_name(at));
+    let medium = medium_at(media, set, at)?;
+    let is_in_other_hardware = |m: &MediumAccount| m.device.is_some() && m.device != device;
+    let is_known_hardware = only_with_device(media, device.as_deref()).is_some_and(|m| m.name == medium.name);
+    let here = at.canonicalize().ok();
+    let is_elsewhere = |m: &MediumAccount| {
+        let place = m.at.as_deref().filter(|_| !m.was_mounted).and_then(|at| Path::new(at).canonicalize().ok());
+        place.is_some_and(|place| Some(&place) != here.as_ref() && place.join(FOLDER).join(&id).is_dir())
+    };
+    let may_be_here = |m: &&MediumAccount| m.set == id && m.name != medium.name && m.out_of_use != Some(OutOfUse::Disposed);
+    let mut twins = media.values().filter(may_be_here);
+    (is_known_hardware || twins.all(|m| is_in_other_hardware(m) || is_elsewhere(m))).then_some(medium)
+}
+
+/// The same for what clears damage: hardware that the ledger knows otherwise may have a copy that it does not know.
+fn medium_surely_at<'m>(media: &'m BTreeMap<String, MediumAccount>, set: Id, at: &Path) -> Option<&'m MediumAccount> {
+    told_apart(media, set, at).filter(|m| m.device.is_none() || m.device == device_name(at))
+}
+
+/// Enters that media of the ledger are attached at a path, where the ledger does not say so. Whatever the command is for, and
+/// whether it writes to them or not: what is at the host is in no safe.
+pub fn recognise(state: &Path, sets: &[Id], at: &Path, env: &Env) -> Result<(), LedgerError> {
+    let ledger = Ledger::of(state);
+    let media = ledger.read()?.media();
+    let mut here: Vec<&MediumAccount> = sets.iter().filter_map(|set| told_apart(&media, *set, at)).collect();
+    here.dedup_by(|a, b| a.name == b.name);
+    for m in here.into_iter().filter(|m| !m.at_host || m.location.is_some()) {
+        let (medium, at, mounted) = (m.name.clone(), at.display().to_string(), is_mounted(at));
+        // What hardware it is in tonight does not become its own.
+        let device = device_name(Path::new(&at)).filter(|here| m.device.as_ref() == Some(here));
+        ledger.write(&env.time_text(), LedgerEvent::Attached { medium, at, device, mounted })?;
+    }
+    Ok(())
 }
 
 /// The media of a set that the one at a path may be. A folder of the host that is no mount point is where the ledger saw it,

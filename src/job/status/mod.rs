@@ -323,7 +323,10 @@ pub fn judge(
     problems.extend(untold.next().map(|oldest| Problem::AlarmsOpen { alarms: 1 + untold.count() as u64, oldest }));
     let (found, running) = of_nights(nights, book, expected, is_running);
     problems.extend(found);
-    problems.extend(of_media(book, pools, now));
+    // While an alarm is open, the medium that was written last stays where it is.
+    let stays = last.filter(|_| !open.is_empty()).map(|last| &last.medium);
+    let has_to_stay = |p: &Problem| matches!(p, Problem::StillAttached { medium } if Some(medium) == stays);
+    problems.extend(of_media(book, pools, now).into_iter().filter(|p| !has_to_stay(p)));
     let is_known = |n: &SealedNight| media.values().any(|m| m.set == n.set);
     let is_recorded = |n: &Night| n.end.as_ref().is_some_and(|e| e.sealed.is_some() && e.exit != SEALED_ONLY);
     let newest = nights.iter().rfind(|n| is_recorded(n)).and_then(|n| n.end.as_ref()?.sealed.as_ref());

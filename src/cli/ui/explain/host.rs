@@ -10,11 +10,24 @@ use azekura::job::media::MediaError;
 use azekura::job::media::copy::named::NamedCopyError;
 use azekura::pipeline::source::SourceError;
 use azekura::seal::KeyError;
+use std::path::Path;
+
+/// An ordinary user may not open a file of the host's state.
+pub fn denied(path: &Path, why: &std::io::Error) -> Option<CommandError> {
+    is_denied(why).then(|| CommandError::new(message!("error.state.denied", path = path), Exit::Failed))
+}
+
+fn is_denied(why: &std::io::Error) -> bool {
+    why.kind() == std::io::ErrorKind::PermissionDenied && !rustix::process::geteuid().is_root()
+}
 
 impl From<StateError> for CommandError {
     fn from(error: StateError) -> Self {
         use StateError as E;
         match error {
+            E::Io { path, source, .. } if is_denied(&source) => {
+                Self::new(message!("error.state.denied", path = path), Exit::Failed)
+            }
             E::Io { what: _, path, source } => {
                 Self::new(message!("error.state.io", path = path), Exit::Failed).cause(io_reason(&source))
             }
@@ -27,6 +40,9 @@ impl From<StateError> for CommandError {
 impl From<LedgerError> for CommandError {
     fn from(error: LedgerError) -> Self {
         match error {
+            LedgerError::Io { path, source, .. } if is_denied(&source) => {
+                Self::new(message!("error.state.denied", path = path), Exit::Failed)
+            }
             LedgerError::Io { path, source, .. } => {
                 Self::new(message!("error.media.ledger", path = path), Exit::Failed).cause(io_reason(&source))
             }

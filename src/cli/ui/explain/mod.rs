@@ -8,7 +8,7 @@ mod backup;
 mod compare;
 mod copy;
 mod data;
-mod host;
+pub mod host;
 mod keys;
 mod medium;
 mod proof;
