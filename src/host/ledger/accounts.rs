@@ -81,6 +81,19 @@ impl MediumAccount {
         (self.location, self.off_site, self.left_by_word) = (None, false, false);
     }
 
+    /// What is done with a medium is done at the host.
+    fn note_presence(&mut self, l: &LedgerLine) {
+        match l.event {
+            LedgerEvent::Contains { .. }
+            | LedgerEvent::Written { .. }
+            | LedgerEvent::Full { .. }
+            | LedgerEvent::Mismatched { .. }
+            | LedgerEvent::Verified { .. }
+            | LedgerEvent::Scrubbed { .. } => self.is_at_host(&l.time),
+            _ => {}
+        }
+    }
+
     /// A line that only a medium at the host can have.
     fn is_at_host(&mut self, time: &str) {
         if !self.at_host {
@@ -129,17 +142,7 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
         _ => {}
     }
     let m = media.get_mut(l.event.medium())?;
-    if matches!(
-        l.event,
-        LedgerEvent::Contains { .. }
-            | LedgerEvent::Written { .. }
-            | LedgerEvent::Full { .. }
-            | LedgerEvent::Mismatched { .. }
-            | LedgerEvent::Verified { .. }
-            | LedgerEvent::Scrubbed { .. }
-    ) {
-        m.is_at_host(&l.time);
-    }
+    m.note_presence(l);
     match &l.event {
         LedgerEvent::Attached { at, device, mounted, .. } => {
             m.found_at(&l.time);

@@ -136,23 +136,19 @@ pub fn night(
         return refuse(not_mounted());
     }
     let (sets, device) = (sets_at(at, env)?, device_name(at));
-    let refuse_here = |refusal: Refusal| {
-        recognise(state.root(), &sets.ids(), at, env)?;
-        refuse(refusal)
-    };
+    let seen = || recognise(state.root(), &sets.ids(), at, env);
     let Some(turn) = pool.turn(&book, &sets, device.as_deref(), &env.time_text()) else {
         return Err(MediaError::EmptyPool { pool: pool.name.clone() });
     };
     let (medium, set) = match &turn {
         PoolTurn::Due { medium, set } | PoolTurn::Stayed { medium, set, .. } => (medium.clone(), *set),
         // An empty folder of the host is no medium, and nobody has erased it.
-        PoolTurn::Refused(refusal) if is_bare && sets.is_blank() => {
-            return refuse(not_mounted());
-        }
-        PoolTurn::Refused(refusal) => return refuse_here(refusal.clone()),
+        PoolTurn::Refused(_) if is_bare && sets.is_blank() => return refuse(not_mounted()),
+        PoolTurn::Refused(refusal) => return seen().map_err(MediaError::from).and_then(|()| refuse(refusal.clone())),
     };
     if state.set(set).is_none() {
-        return refuse_here(Refusal { due: due.to_owned(), found: FoundMedium::SetLost { medium } });
+        seen()?;
+        return refuse(Refusal { due: due.to_owned(), found: FoundMedium::SetLost { medium } });
     }
     let account = book.media().remove(&medium);
     let came_back = account.as_ref().filter(|m| m.off_site).map(|m| m.location.clone().unwrap_or_default());
