@@ -209,7 +209,10 @@ fn the_next_run_works_with_every_mixture_that_a_power_cut_leaves() {
                                 let typed = matches!(
                                     e,
                                     BackupError::Write(
-                                        WriteError::RolledBack { .. } | WriteError::StaleCatalog | WriteError::SealKeys(_)
+                                        WriteError::RolledBack { .. }
+                                            | WriteError::StateSetBack { .. }
+                                            | WriteError::StaleCatalog
+                                            | WriteError::SealKeys(_)
                                     )
                                 );
                                 assert!(typed, "{cut:?}: {e:?}");
