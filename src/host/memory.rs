@@ -23,8 +23,8 @@ impl SetState {
 
     /// Whether the host knows how the sources of a set usually are, up to its last generation. A run notes its night before it seals.
     pub fn knows_sources(&self, last: u64) -> bool {
-        let watched = self.watch().and_then(|bytes| watch::decode(&bytes).ok());
-        let newest = watched.map(|all| all.iter().flat_map(|s| &s.nights).map(|n| n.generation).max().unwrap_or(0));
+        let is_watch_whole = self.watch().is_some_and(|bytes| watch::decode(&bytes).is_ok());
+        let newest = self.watched_generation().filter(|_| is_watch_whole);
         let are_contents = self.contents().is_none_or(|text| serde_json::from_slice::<serde_json::Value>(&text).is_ok());
         newest.is_some_and(|newest| newest >= last) && are_contents && self.are_roots_whole()
     }

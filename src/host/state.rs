@@ -224,12 +224,25 @@ impl SetState {
 
     /// What the tripwires know; `None` if there is no file that can be read.
     pub fn watch(&self) -> Option<Vec<u8>> {
-        read_own(&self.dir.join("watch"), STATE_BYTES).ok()
+        Some(self.stamped_watch()?.0)
     }
 
-    /// Replaces what the tripwires know.
-    pub fn put_watch(&self, bytes: &[u8]) -> Result<()> {
-        self.replace("watch", bytes)
+    /// The generation up to which the tripwires know it: also one in which no source could be judged.
+    pub fn watched_generation(&self) -> Option<u64> {
+        Some(self.stamped_watch()?.1)
+    }
+
+    /// The file `watch` ends with the generation, in 8 bytes.
+    fn stamped_watch(&self) -> Option<(Vec<u8>, u64)> {
+        let mut bytes = read_own(&self.dir.join("watch"), STATE_BYTES).ok()?;
+        let stamp = *bytes.last_chunk()?;
+        bytes.truncate(bytes.len() - stamp.len());
+        Some((bytes, u64::from_le_bytes(stamp)))
+    }
+
+    /// Replaces what the tripwires know, up to a generation.
+    pub fn put_watch(&self, bytes: &[u8], generation: u64) -> Result<()> {
+        self.replace("watch", &[bytes, &generation.to_le_bytes()].concat())
     }
 
     /// What the tripwires raised; `None` if there is no file that can be read.

@@ -302,7 +302,7 @@ impl Rebuilding<'_> {
         if !is_last {
             return Ok(None);
         }
-        self.set.put_watch(&watch::encode(&generation.manifest.watch))?;
+        self.set.put_watch(&watch::encode(&generation.manifest.watch), row.number)?;
         let findings = generation.manifest.findings.iter();
         let lacking = findings.filter(|f| f.kind == FindingKind::AttributesUnreadable.name());
         self.set.put_lacking(&lacking.flat_map(|f| [&f.path[..], b"\0"].concat()).collect::<Vec<u8>>())?;

@@ -94,6 +94,13 @@ impl MediumAccount {
         }
     }
 
+    /// Somebody says where it is.
+    fn is_moved(&mut self, to: &str, off_site: bool, out_of_use: Option<OutOfUse>) {
+        self.left_by_word |= self.at_host;
+        (self.off_site, self.at_host, self.stays, self.out_of_use) = (off_site, false, false, out_of_use);
+        self.location = Some(to.to_owned()).filter(|to| !to.is_empty());
+    }
+
     /// A line that only a medium at the host can have.
     fn is_at_host(&mut self, time: &str) {
         if !self.at_host {
@@ -172,11 +179,7 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
             (m.detached, m.at_host, m.stays, m.left_by_word) = (Some(l.time.clone()), false, false, false)
         }
         LedgerEvent::Detached { seen: false, .. } => m.stays = true,
-        LedgerEvent::Moved { to, off_site, out_of_use, .. } => {
-            m.left_by_word |= m.at_host;
-            (m.off_site, m.at_host, m.stays, m.out_of_use) = (*off_site, false, false, *out_of_use);
-            m.location = Some(to.clone()).filter(|to| !to.is_empty());
-        }
+        LedgerEvent::Moved { to, off_site, out_of_use, .. } => m.is_moved(to, *off_site, *out_of_use),
         LedgerEvent::Scrubbed { damaged, .. } => {
             m.scrubbed = Some((l.time.clone(), *damaged));
             m.is_mismatch_read |= *damaged > 0 && m.mismatched.is_some();

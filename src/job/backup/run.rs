@@ -216,7 +216,7 @@ impl<'a> Run<'a> {
         let (alarms, origins) = self.remember(next, raised)?;
         let lacking = self.tally.lacking();
         self.lacking.add(&lacking, &self.set.host.state)?;
-        self.set.host.state.put_watch(&watch::encode(&watched))?;
+        self.set.host.state.put_watch(&watch::encode(&watched), next)?;
         self.set.host.state.put_roots(&self.roots)?;
         let manifest = self.manifest(&stream, finished, watched, alarms)?;
         let encrypted = encrypt_manifest(&self.set.host.recipients, &manifest)?;
