@@ -87,8 +87,11 @@ fn is_full(e: &BackupError) -> bool {
 
 /// Enters that a medium is not what this host wrote, where that is why a backup ended: tomorrow another medium is attached, and
 /// this one would be forgotten. Why the run failed counts more than a ledger that cannot be written.
-fn enter_mismatch(ledger: &Ledger, medium: &str, e: &BackupError, env: &Env) {
+fn enter_mismatch(ledger: &Ledger, (medium, at): (&str, &Path), e: &BackupError, env: &Env) {
     let is_mismatch = match e {
+        // What a drive did not write, the next run names void and writes anew.
+        BackupError::Write(WriteError::ReadBack { .. }) if st::is_drive(at) => false,
+        BackupError::Write(WriteError::Medium(e)) if st::is_drive(at) && e.category() == ErrorCategory::Damage => false,
         BackupError::Write(
             WriteError::RolledBack { .. }
             | WriteError::StateSetBack { .. }
@@ -168,7 +171,7 @@ pub fn night(
             let due = pool.due(&ledger.read()?).map_or_else(|| medium.clone(), |(due, _)| due.to_owned());
             return Ok(PoolNight::Full { medium, is_part_sealed, due });
         }
-        ended => ended.inspect_err(|e| enter_mismatch(&ledger, &medium, e, env))?,
+        ended => ended.inspect_err(|e| enter_mismatch(&ledger, (&medium, &options.to), e, env))?,
     };
     // The generation is sealed. A ledger that fails from here on must not make the night a failure.
     let mut ledger_error = None;
@@ -263,7 +266,7 @@ pub fn night_alone(options: &Options, env: &Env, observer: &dyn Observer) -> Res
         let media = ledger.read().map(|book| book.media()).unwrap_or_default();
         let here: Vec<&MediumAccount> = sets.iter().filter_map(|set| medium_at(&media, *set, &options.to)).collect();
         if let [medium] = &here[..] {
-            enter_mismatch(&ledger, &medium.name, e, env);
+            enter_mismatch(&ledger, (&medium.name, &options.to), e, env);
         }
     })
 }

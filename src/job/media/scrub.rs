@@ -9,7 +9,7 @@ use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::cbor::Time;
 use crate::format::digests::Hashes;
-use crate::format::object::{Id, Object, file_name};
+use crate::format::object::{Id, Object, ObjectKind, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::host::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent, MediumAccount, OutOfUse, only_with_device};
@@ -316,7 +316,12 @@ impl<'r> MediumRead<'r> {
     /// All of it was read.
     pub fn of(report: &verify::Report, at: &'r Path) -> Self {
         let is_missed = report.known == Some(verify::Expected::NotFound);
-        let damaged = (report.damage.len() + report.faults.len() + usize::from(is_missed)) as u64;
+        // Half a seal behind the newest one that this host knows: a run ended within it, and the next one names it void.
+        let is_whole = matches!(report.known, Some(verify::Expected::Found { newer: 0, .. }));
+        let is_seal = |number: u64| report.leftovers.iter().any(|o| (o.number, o.kind) == (number, ObjectKind::Seal));
+        let is_torn = |f: &Fault| matches!(f.what, FaultKind::Unreadable { .. }) && is_seal(f.object);
+        let faults = report.faults.iter().filter(|f| !(is_whole && is_torn(f))).count();
+        let damaged = (report.damage.len() + faults + usize::from(is_missed)) as u64;
         let is_damage = !report.is_only_newer() && !report.is_only_empty();
         Self {
             set: report.set,
