@@ -48,7 +48,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
     // The cage does not reach the log.
-    let may_be_behind = may_be_behind(context);
+    let (may_be_behind, newer_sets) = (may_be_behind(context), newer_sets(context));
     caged::enter(context, &Needs { medium: Some(&from), catalog: true, ledger: true, ..Needs::default() });
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
     let known = known_or_none(context, set, &from);
@@ -76,8 +76,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         Some(Expected::Found { newer, .. }) if report.is_good() => newer,
         _ => 0,
     };
-    // A run that was cut off has sealed one generation at most.
-    let is_host_set_back = newer > u64::from(may_be_behind);
+    // A run that was cut off has sealed one generation at most. A backup that has found the set newer was none of these.
+    let is_host_set_back = newer > u64::from(may_be_behind && !newer_sets.contains(&set.to_string()));
     note_read(context, &if is_host_set_back { MediumRead::newer(&report, &from) } else { MediumRead::of(&report, &from) });
     if is_host_set_back {
         context.warn(&message!("verify.state-set-back", count = count(newer)));
@@ -96,11 +96,17 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     Ok(Outcome::new(exit, names(&answer) + &text, &answer))
 }
 
-/// Whether a run has sealed what this host could not record: it was cut off, or says so.
+/// Whether a run may have sealed what this host could not record: it was cut off, failed, or says so.
 fn may_be_behind(context: &Context) -> bool {
     let nights = context.state_dir().ok().and_then(|state| NightLog::of(&state).read().ok());
-    let is_cut_off = |n: &Night| n.end.as_ref().is_none_or(|end| end.exit == Exit::SealedOnly as u8);
-    nights.is_none_or(|(nights, _)| nights.is_empty() || nights.iter().any(is_cut_off))
+    let is_unrecorded = |n: &Night| n.end.as_ref().is_none_or(|end| end.sealed.is_none() || end.exit == Exit::SealedOnly as u8);
+    nights.is_none_or(|(nights, _)| nights.is_empty() || nights.iter().any(is_unrecorded))
+}
+
+/// The sets of which the ledger says that they are newer than this host's records.
+fn newer_sets(context: &Context) -> Vec<String> {
+    let book = context.state_dir().ok().and_then(|state| Ledger::of(&state).read().ok()).unwrap_or_default();
+    book.media().into_values().filter(|m| m.is_newer_than_host).map(|m| m.set).collect()
 }
 
 fn touched(found: &DamagedFiles) -> DamageTouches {
