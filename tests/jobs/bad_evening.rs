@@ -410,8 +410,9 @@ fn the_source_changes_while_it_is_read() {
             done.store(true, Ordering::Relaxed);
             report.expect("a backup")
         });
-        let others: Vec<_> =
-            report.findings.iter().filter(|f| !["changed", "vanished", "unreadable"].contains(&&*f.kind)).collect();
+        // What is cut short at random may be an alarm, which stays open.
+        let usual = ["changed", "vanished", "unreadable", "alarm-open"];
+        let others: Vec<_> = report.findings.iter().filter(|f| !usual.contains(&&*f.kind)).collect();
         assert!(others.is_empty(), "{others:?}");
         assert_eq!(report.verdict == Verdict::Good, report.findings.is_empty());
         met += report.findings.len();
