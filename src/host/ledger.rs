@@ -7,7 +7,6 @@
 //! **Invariant:** the file is only ever appended to.
 
 mod accounts;
-mod append;
 pub mod attached;
 mod end;
 mod holds;
@@ -16,10 +15,10 @@ pub mod sealed;
 
 use self::accounts::enter;
 pub use self::accounts::{MediumAccount, only_with_device};
-pub use self::append::append_line;
 use self::end::LedgerEnd;
 pub use self::lost::LostLine;
 use crate::format::object::hex;
+use crate::host::append::append_line;
 use crate::host::files::{STATE_BYTES, read_own, set_aside};
 use serde::{Deserialize, Serialize};
 use std::io;

@@ -1,5 +1,6 @@
 //! What is on this host: the state directory, the ledger of media, the catalog, and files in general.
 
+pub mod append;
 pub mod catalog;
 pub mod consistency;
 pub mod files;

@@ -6,8 +6,8 @@
 //! **Invariant:** the file is only ever appended to. `nights.end` beside it counts the lines, so that lines which were cut off
 //! from its end are missed. It is made before the first line, and then written behind each.
 
+use super::append::append_line;
 use super::files::{STATE_BYTES, read_own, replace};
-use super::ledger::append_line;
 use crate::format::seal::{ReadBack, Verdict};
 use serde::{Deserialize, Serialize};
 use std::io;

@@ -20,7 +20,6 @@ use crate::cli::ui::units::time;
 use crate::cli::ui::words;
 use azekura::answer::backup::Backup;
 use azekura::format::seal::{ReadBack, Verdict};
-use azekura::host::consistency::read_ledger;
 use azekura::host::ledger::{Ledger, MediumAccount};
 use azekura::host::nights::NightLog;
 use azekura::host::state::StateDir;
@@ -267,7 +266,7 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
 
 /// Whether an alarm of this host is open, of whichever source.
 fn is_alarm_open(state: &Path) -> bool {
-    let book = read_ledger(state).unwrap_or_default();
+    let book = Ledger::of(state).read().unwrap_or_default();
     !open_alarms(&book, &nights_of(state).unwrap_or_default()).is_empty()
 }
 

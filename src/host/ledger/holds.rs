@@ -4,7 +4,9 @@
 //! **Invariant:** a line is in the ledger first. So after a power cut the ledger may have one that is not here, and the next line
 //! about a hold brings it; a line that is only here was in the ledger once.
 
-use super::{LedgerContent, LedgerEvent, LedgerLine, append_line};
+use super::{LedgerContent, LedgerEvent, LedgerLine};
+use crate::host::append::append_line;
+use crate::host::files::{STATE_BYTES, read_own};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,7 @@ pub fn path(ledger: &Path) -> PathBuf {
 
 /// Reads it. What cannot be read is left out: it is no worse than a file that is not there.
 pub fn read(ledger: &Path) -> Vec<LedgerLine> {
-    parse(&std::fs::read(path(ledger)).unwrap_or_default())
+    parse(&read_own(&path(ledger), STATE_BYTES).unwrap_or_default())
 }
 
 fn parse(text: &[u8]) -> Vec<LedgerLine> {

@@ -4,7 +4,7 @@ use super::folder::{open_file, sha256};
 use super::{EvidenceError, Result, failed};
 use crate::env::time_text;
 use crate::format::cbor::Time;
-use crate::host::ledger::append_line;
+use crate::host::append::append_line;
 use serde_json::Value;
 use std::io::{self, Read};
 use std::path::Path;

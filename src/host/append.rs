@@ -1,6 +1,6 @@
-//! How a line is appended to the ledger, or to another such file.
+//! How a line is appended to the ledger, to the log of nights, or to another file that only ever grows.
 
-use crate::host::files::{STATE_BYTES, open_own_to_append};
+use super::files::{STATE_BYTES, open_own_to_append};
 use crate::lock::FileLock;
 use std::io::{self, Read, Write};
 use std::path::Path;
