@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::media::ledger::{check_not_gone, ledger_fault};
+use super::stated::Stated;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::lang::Lang;
@@ -44,12 +45,8 @@ pub struct Off {
 
 #[derive(Debug, clap::Args)]
 pub struct Harmless {
-    #[arg(long, value_name = "WORDS")]
-    because: String,
-    #[arg(long, value_name = "WHO")]
-    by: String,
-    #[arg(long, value_name = "WHO")]
-    witness: String,
+    #[command(flatten)]
+    stated: Stated,
     #[arg(long, value_name = "N")]
     generation: Option<u64>,
     #[arg(long, value_name = "ID", value_parser = crate::cli::ui::values::set_id)]
@@ -110,7 +107,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Outcome, CommandError
             Ok(Outcome::new(exit, format!("{}\n{}", find(said), alarms_text(&answer)), &answer))
         }
         Command::Harmless(h) => {
-            let (by, witness, because) = (&h.by, &h.witness, &h.because);
+            let Stated { because, by, witness } = &h.stated;
             let statement = Statement { set: h.set, generation: h.generation, by, witness, because };
             let was_held = active_hold(&book()?).is_some();
             let ended = call_harmless(&state, &statement, &env)?;

@@ -39,6 +39,7 @@ mod report;
 mod restore;
 mod sources;
 mod stamp;
+mod stated;
 mod status;
 mod trusted;
 mod ui;

@@ -1,6 +1,7 @@
 //! `azekura media accept`: two people say why records of this host are missing.
 
 use crate::cli::context::Context;
+use crate::cli::stated::Stated;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
@@ -8,18 +9,8 @@ use crate::cli::ui::text::{find, message};
 use azekura::answer::media::LedgerLine;
 use azekura::job::media::accept::{AcceptError, accept};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[arg(long, value_name = "WORDS")]
-    because: String,
-    #[arg(long, value_name = "WHO")]
-    by: String,
-    #[arg(long, value_name = "WHO")]
-    witness: String,
-}
-
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
-    let Args { because, by, witness } = args;
+pub fn run(stated: &Stated, context: &Context) -> Result<Outcome, CommandError> {
+    let Stated { because, by, witness } = stated;
     let aside = accept(&context.state_to_ask()?, by, witness, because, &context.env(None))?;
     let mut text = format!("{}\n", find("media.accepted"));
     if let Some(path) = aside {

@@ -9,6 +9,7 @@ pub mod ledger;
 mod scrub;
 
 use super::context::Context;
+use crate::cli::stated::Stated;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
 
@@ -18,7 +19,7 @@ pub enum Command {
     List,
     Due(ledger::Due),
     Move(ledger::Move),
-    Accept(accept::Args),
+    Accept(Stated),
     Label(label::Args),
     Log(ledger::Log),
     Seen(attached::SeenArgs),
