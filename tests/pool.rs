@@ -1,36 +1,25 @@
 //! What the program says and does about the disks of a pool: which one is set aside, which one is prepared, and what it asks for.
 
+#[path = "machine/clinic.rs"]
+mod clinic;
 #[path = "machine/days.rs"]
 mod days;
 mod machine;
 
+use clinic::Clinic;
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-/// Folders that take turns in one dock.
-struct Clinic {
-    dir: tempfile::TempDir,
-    recipient: String,
-}
+use std::path::Path;
+use std::process::Command;
 
 impl Clinic {
     /// `pool`: further lines of its `[[pool]]`.
     fn new(media: &[&str], pool: &str) -> Self {
-        // Not `/tmp`, which is often memory: nothing on it is read back from a medium.
-        let dir = tempfile::tempdir_in("/var/tmp").expect("a folder");
-        let clinic = Self { dir, recipient: String::new() };
-        for name in ["source", "CL-01", "CL-02", "CL-03", "blank", "copy"] {
-            fs::create_dir(clinic.path(name)).expect("a folder");
-        }
+        let clinic = Self::with_disks(&["CL-01", "CL-02", "CL-03", "blank", "copy"]);
         for i in 0..60 {
             fs::write(clinic.path(&format!("source/{i}.xml")), format!("<karte>{i}</karte>\n").repeat(40)).expect("a file");
         }
-        let key = clinic.run(&["keys", "new", "--json", "--out", &clinic.text("key")], "");
-        let key: Value = serde_json::from_slice(&key.stdout).expect("JSON");
-        let recipient = key["result"]["recipients"][0].as_str().expect("a recipient").to_owned();
+        let recipient = &clinic.recipient;
         let media: Vec<String> = media.iter().map(|name| format!("\"{name}\"")).collect();
         let config = format!(
             "medium = \"disks\"\nrecipients = [\"{recipient}\"]\n[[source]]\nname = \"karte\"\npath = \"{}\"\n\
@@ -40,7 +29,7 @@ impl Clinic {
             clinic.text("dock"),
         );
         fs::write(clinic.path("config"), config).expect("a configuration");
-        Self { recipient, ..clinic }
+        clinic
     }
 
     /// A clinic whose disks are prepared.
@@ -54,23 +43,6 @@ impl Clinic {
         clinic
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().expect("UTF-8").to_owned()
-    }
-
-    fn run(&self, arguments: &[&str], config: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
-        command.args(arguments).args(["--state", &self.text("state"), "--lang", "en"]);
-        if !config.is_empty() {
-            command.args(["--config", &self.text(config)]);
-        }
-        command.output().expect("the program")
-    }
-
     /// Runs a command that has to end with this code; what it said.
     #[track_caller]
     fn assert_ends(&self, exit: i32, arguments: &[&str]) -> String {
@@ -78,15 +50,6 @@ impl Clinic {
         let said = [&out.stderr, &out.stdout].map(|out| String::from_utf8_lossy(out).into_owned()).concat();
         assert_eq!(out.status.code(), Some(exit), "{arguments:?}: {said}");
         said
-    }
-
-    fn dock(&self, disk: &str) {
-        self.undock();
-        symlink(self.path(disk), self.path("dock")).expect("a link");
-    }
-
-    fn undock(&self) {
-        let _ = fs::remove_file(self.path("dock"));
     }
 
     /// A night with this disk in the dock; what it said. Then the disk is taken to the safe.

@@ -1,34 +1,25 @@
 //! Three disks that take turns, as a clinic has them: 31 nights with holidays, mistakes and a blank disk. The program is run as cron runs it.
 
+#[path = "machine/clinic.rs"]
+mod clinic;
 #[path = "machine/days.rs"]
 mod days;
 mod machine;
 
 use azekura::host::ledger::Ledger;
+use clinic::Clinic;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-struct Clinic {
-    dir: tempfile::TempDir,
-    recipient: String,
-}
+use std::process::Command;
 
 impl Clinic {
     fn new() -> Self {
-        // Not `/tmp`, which is often memory: nothing on it is read back from a medium.
-        let dir = tempfile::tempdir_in("/var/tmp").expect("a folder");
-        let clinic = Self { dir, recipient: String::new() };
-        for name in ["source", "CL-01", "CL-02", "CL-03", "blank", "foreign"] {
-            fs::create_dir(clinic.path(name)).expect("a folder");
-        }
+        let clinic = Self::with_disks(&["CL-01", "CL-02", "CL-03", "blank", "foreign"]);
         fs::write(clinic.path("source/karte"), "1").expect("a file");
-        let key = clinic.run(&["keys", "new", "--json", "--out", &clinic.text("key")], "");
-        let key: Value = serde_json::from_slice(&key.stdout).expect("JSON");
-        let recipient = key["result"]["recipients"][0].as_str().expect("a recipient").to_owned();
+        let recipient = &clinic.recipient;
         let config = format!(
             "medium = \"disks\"\nrecipients = [\"{recipient}\"]\n[[source]]\nname = \"karte\"\npath = \"{}\"\n[[pool]]\nname = \"disks\"\n\
              media = [\"CL-01\", \"CL-02\", \"CL-03\"]\nat = \"{}\"\nleave = [\"rm\", \"{1}\"]\n",
@@ -36,30 +27,7 @@ impl Clinic {
             clinic.text("dock")
         );
         fs::write(clinic.path("config"), config).expect("a configuration");
-        Self { recipient, ..clinic }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().expect("UTF-8").to_owned()
-    }
-
-    fn run(&self, arguments: &[&str], config: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
-        command.args(arguments).args(["--state", &self.text("state"), "--lang", "en"]);
-        if !config.is_empty() {
-            command.args(["--config", &self.text(config)]);
-        }
-        command.output().expect("the program")
-    }
-
-    /// What stands in the dock.
-    fn dock(&self, disk: &str) {
-        let _ = fs::remove_file(self.path("dock"));
-        symlink(self.path(disk), self.path("dock")).expect("a link");
+        clinic
     }
 
     /// A night with this disk in the dock; its exit code, and what it said.

@@ -275,14 +275,7 @@ fn a_killed_night_is_seen() {
 
 #[test]
 fn an_alarm_is_not_good_with_or_without_its_hold() {
-    let practice = Practice::new();
-    for i in 0..60 {
-        practice.write(&format!("chart/{i}.xml"), &format!("<karte>{i}</karte>\n").repeat(40));
-    }
-    for night in ["1", "2", "3"] {
-        practice.write("chart/a", night);
-        practice.good_night();
-    }
+    let practice = Practice::with_records(3);
     for i in 0..60 {
         let mut noise = vec![0; 900];
         blake3::Hasher::new().update(&[i]).finalize_xof().fill(&mut noise);
@@ -464,6 +457,27 @@ fn noise(seed: &str, length: usize) -> Vec<u8> {
 }
 
 impl Practice {
+    /// Sixty records, and some good nights.
+    fn with_records(nights: u64) -> Self {
+        let practice = Self::new();
+        for i in 0..60 {
+            practice.write(&format!("chart/{i}.xml"), &format!("<karte>{i}</karte>\n").repeat(40));
+        }
+        for night in 1..=nights {
+            practice.write("chart/a", &night.to_string());
+            practice.good_night();
+        }
+        practice
+    }
+
+    /// Nearly all records are gone in the fifth night: an alarm.
+    fn with_records_gone() -> Self {
+        let practice = Self::with_records(4);
+        (0..55).for_each(|i| fs::remove_file(practice.path(&format!("chart/{i}.xml"))).expect("gone"));
+        assert_eq!(practice.night().0, 4);
+        practice
+    }
+
     fn held_lines(&self) -> usize {
         fs::read_to_string(self.path("state/ledger.jsonl")).expect("the ledger").matches("\"event\":\"held\"").count()
     }
@@ -535,16 +549,7 @@ fn an_alarm_without_news_starts_no_further_hold_and_two_people_end_it() {
 /// Files that are gone are not gone once more, and a night that finds nothing new has ended no alarm: two people do.
 #[test]
 fn no_quiet_night_ends_an_alarm() {
-    let practice = Practice::new();
-    for i in 0..60 {
-        practice.write(&format!("chart/{i}.xml"), &format!("<karte>{i}</karte>\n").repeat(40));
-    }
-    for night in ["1", "2", "3", "4"] {
-        practice.write("chart/a", night);
-        practice.good_night();
-    }
-    (0..55).for_each(|i| fs::remove_file(practice.path(&format!("chart/{i}.xml"))).expect("gone"));
-    assert_eq!(practice.night().0, 4);
+    let practice = Practice::with_records_gone();
     let restored = |to: &str| {
         let (from, to) = (practice.text("disk"), practice.text(to));
         let restore = ["restore", "--from", &from, "--to", &to, "--identity", &practice.text("key")];
@@ -585,16 +590,7 @@ fn no_quiet_night_ends_an_alarm() {
 /// Whoever deletes what a set knows of its alarms, or gives the source another name, has not ended them.
 #[test]
 fn an_open_alarm_outlives_its_file_and_the_name_of_its_source() {
-    let practice = Practice::new();
-    for i in 0..60 {
-        practice.write(&format!("chart/{i}.xml"), &format!("<karte>{i}</karte>\n").repeat(40));
-    }
-    for night in ["1", "2", "3", "4"] {
-        practice.write("chart/a", night);
-        practice.good_night();
-    }
-    (0..55).for_each(|i| fs::remove_file(practice.path(&format!("chart/{i}.xml"))).expect("gone"));
-    assert_eq!(practice.night().0, 4);
+    let practice = Practice::with_records_gone();
     assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
     let still_open = |night: &str, source: &str| {
         practice.write("chart/a", night);
