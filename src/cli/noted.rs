@@ -7,7 +7,7 @@ use crate::cli::ui::text::message;
 use azekura::format::object::Id;
 use azekura::host::ledger::{Ledger, MediumAccount};
 use azekura::job::incident::hold::active_hold;
-use azekura::job::media::scrub::{MediumRead, Verified, enter_read};
+use azekura::job::media::found::{MediumRead, Verified, enter_read};
 
 /// Enters what a job has found out about a medium, where this host's ledger has it, and says so. A host without a ledger has
 /// nothing to enter.

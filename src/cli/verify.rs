@@ -19,11 +19,11 @@ use azekura::format::check_code::WrittenCode;
 use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
 use azekura::host::ledger::Ledger;
-use azekura::host::nights::{Night, NightLog};
 use azekura::job::inspect::InspectError;
 use azekura::job::inspect::damaged_files::{DamagedFile, DamagedFiles, DamagedGeneration, damaged_files};
 use azekura::job::inspect::verify::{CheckedGeneration, Expected, HostRecord, Options, Report, remember_damage, verify};
-use azekura::job::media::scrub::{MediumRead, copies_at};
+use azekura::job::media::found::{MediumRead, Unrecorded};
+use azekura::job::media::recognised::copies_at;
 use azekura::set::open::OpenSet;
 use std::path::{Path, PathBuf};
 
@@ -47,8 +47,8 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
-    // The cage does not reach the log.
-    let (may_be_behind, newer_sets) = (may_be_behind(context), newer_sets(context));
+    // The cage does not reach the log of nights.
+    let unrecorded = Unrecorded::of(context.state_dir().ok().as_deref());
     caged::enter(context, &Needs { medium: Some(&from), catalog: true, ledger: true, ..Needs::default() });
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
     let known = known_or_none(context, set, &from);
@@ -72,21 +72,16 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         context.warn(&e.message);
         false
     });
-    let newer = match report.known {
-        Some(Expected::Found { newer, .. }) if report.is_good() => newer,
-        _ => 0,
-    };
-    // A run that was cut off has sealed one generation at most. A backup that has found the set newer was none of these.
-    let is_host_set_back = newer > u64::from(may_be_behind && !newer_sets.contains(&set.to_string()));
-    note_read(context, &if is_host_set_back { MediumRead::newer(&report, &from) } else { MediumRead::of(&report, &from) });
-    if is_host_set_back {
+    let read = MediumRead::of(&report, &from, &unrecorded);
+    note_read(context, &read);
+    if let Some(Expected::Found { newer, .. }) = report.known.filter(|_| read.is_newer_than_host()) {
         context.warn(&message!("verify.state-set-back", count = count(newer)));
     }
     if !report.is_good() {
         tell_what_backup_does(context, report.set, is_remembered);
     }
     let exit = match report.is_good() {
-        true if is_host_set_back => Exit::Damage,
+        true if read.is_newer_than_host() => Exit::Damage,
         true if report.read_back == ReadBack::Cached => Exit::Incomplete,
         true => Exit::Good,
         false if report.is_only_newer() || report.is_only_empty() => Exit::Medium,
@@ -94,19 +89,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     let text = text(&answer, report.is_only_newer());
     Ok(Outcome::new(exit, names(&answer) + &text, &answer))
-}
-
-/// Whether a run may have sealed what this host could not record: it was cut off, failed, or says so.
-fn may_be_behind(context: &Context) -> bool {
-    let nights = context.state_dir().ok().and_then(|state| NightLog::of(&state).read().ok());
-    let is_unrecorded = |n: &Night| n.end.as_ref().is_none_or(|end| end.sealed.is_none() || end.exit == Exit::SealedOnly as u8);
-    nights.is_none_or(|(nights, _)| nights.is_empty() || nights.iter().any(is_unrecorded))
-}
-
-/// The sets of which the ledger says that they are newer than this host's records.
-fn newer_sets(context: &Context) -> Vec<String> {
-    let book = context.state_dir().ok().and_then(|state| Ledger::of(&state).read().ok()).unwrap_or_default();
-    book.media().into_values().filter(|m| m.is_newer_than_host).map(|m| m.set).collect()
 }
 
 fn touched(found: &DamagedFiles) -> DamageTouches {

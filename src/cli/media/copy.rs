@@ -18,7 +18,7 @@ use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
 use azekura::job::media::copy::named::copy_named;
 use azekura::job::media::copy::{Options, Report, copy};
-use azekura::job::media::scrub::MediumRead;
+use azekura::job::media::found::MediumRead;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]

@@ -24,7 +24,7 @@ use azekura::answer::{self, Clipped, exact, name};
 use azekura::format::check_code::WrittenCode;
 use azekura::format::object::Id;
 use azekura::host::files;
-use azekura::job::media::scrub::MediumRead;
+use azekura::job::media::found::MediumRead;
 use azekura::job::restore::scan::{ScanCommands, scan};
 use azekura::job::restore::{ListError, Marking, NameList, Options, Origin, Report, RestoreFinding, SourceReport, restore};
 use azekura::pipeline::target::TargetOptions;

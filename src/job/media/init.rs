@@ -1,6 +1,6 @@
 //! `media init`: begins a set on a blank medium and enters the medium into the ledger.
 
-use super::scrub::recognise;
+use super::recognised::recognise;
 use super::{MediaError, Result, kind_at, sets_at};
 use crate::env::Env;
 use crate::format::check_code::CheckCode;

@@ -1,7 +1,7 @@
 //! A night of a rotation: a backup to the medium of a pool that is due, with its lines in the ledger.
 
+use super::recognised::{medium_at, recognise};
 use super::rotation::{FoundMedium, Pool, PoolTurn, Refusal};
-use super::scrub::{medium_at, recognise};
 use super::{MediaError, Result, sets_at};
 use crate::env::Env;
 use crate::event::{Observer, chain_text};
