@@ -7,7 +7,10 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(manifest) = Manifest::decode(bytes) {
         let again = manifest.encode();
-        assert!(again.len() <= bytes.len(), "the encoding is the shortest");
+        // Counts that a night lacks are read as 0, and written.
+        if manifest.watch.is_empty() {
+            assert!(again.len() <= bytes.len(), "the encoding is the shortest");
+        }
         assert!(Manifest::decode(&again) == Ok(manifest));
     }
 });

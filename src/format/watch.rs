@@ -249,3 +249,27 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<SourceWatch>, Malformed> {
     r.end()?;
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn night(counts: &[u64]) -> Night {
+        let mut bytes = Vec::new();
+        let mut w = CborWriter::new(&mut bytes);
+        w.array(2 + counts.len() as u64).u64(7).u8(0);
+        for count in counts {
+            w.u64(*count);
+        }
+        read_night(&mut CborReader::new(&bytes, "watch")).expect("a night")
+    }
+
+    #[test]
+    fn counts_that_a_night_lacks_are_0_and_further_ones_are_passed_over() {
+        assert_eq!(night(&[]), Night { generation: 7, ..Night::default() });
+        assert_eq!(night(&[3]).measures, Measures { files: 3, ..Measures::default() });
+        let all: Vec<u64> = (1..=Measures::COUNT as u64).collect();
+        assert_eq!(night(&[&all[..], &[9]].concat()), night(&all));
+        assert_eq!(night(&all).measures.finished, Measures::COUNT as u64);
+    }
+}
