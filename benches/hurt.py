@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """What a user can do to the night: a normal source alone, and the same beside a tree that was made to hurt.
 
-    AZEKURA=target/release/azekura benches/hurt.py [--entries N] [--normal N] [--folder DIR] [--user UID]
+    AZEKURA=target/release/azekura benches/hurt.py [--entries N] [--normal N] [--folder DIR] [--user UID] [--max-entries N]
 
 Makes a source of N files of 1 KB (`--normal`, default 1,000,000), and below a folder of the user (default: nobody) nested names of 255
 bytes, N empty files (`--entries`, default 10,000,000), attributes as large as the file system takes, huge holes, a thousand leases, FIFOs,
-and processes that rename, grow and remove while they are read. Prints for each backup: seconds, peak memory, exit code and what was found.
+and processes that rename, grow and remove while they are read. The user's source may have 200,000 entries (`--max-entries`, 0: any
+number), as a configuration would say. Prints for each backup: seconds, peak memory, exit code and what was found.
 Needs root, 10 GB and one inode an entry; removes nothing."""
 import argparse, collections, json, os, subprocess, sys, tempfile, time
 
@@ -14,6 +15,7 @@ options.add_argument("--entries", type=int, default=10_000_000)
 options.add_argument("--normal", type=int, default=1_000_000)
 options.add_argument("--folder")
 options.add_argument("--user", type=int, default=65534)
+options.add_argument("--max-entries", type=int, default=200_000)
 options = options.parse_args()
 top = options.folder or tempfile.mkdtemp(dir="/var/tmp")
 azekura = os.path.abspath(os.environ.get("AZEKURA", "target/release/azekura"))
@@ -129,7 +131,14 @@ def as_user(what, path, wait=True):
 
 def backup(name, *sources):
     os.environ["AZEKURA_STATE"] = "%s/state-%s" % (top, name)
-    command = [azekura, "--json", "backup", "--init", "--to", "%s/medium-%s" % (top, name), "--recipient", recipient, *sources]
+    config = "%s/config-%s" % (top, name)
+    with open(config, "w") as f:
+        for source in sources:
+            f.write('[[source]]\nname = "%s"\npath = "%s/%s"\n' % (source, top, source))
+            if source == "user" and options.max_entries:
+                f.write("max_entries = %d\n" % options.max_entries)
+    os.chmod(config, 0o600)
+    command = [azekura, "--config", config, "--json", "backup", "--init", "--to", "%s/medium-%s" % (top, name), "--recipient", recipient]
     os.makedirs("%s/medium-%s" % (top, name), exist_ok=True)
     subprocess.run("sync; echo 3 > /proc/sys/vm/drop_caches", shell=True)
     began = time.time()
@@ -159,10 +168,10 @@ if not os.path.exists(top + "/made"):
 recipient = subprocess.run([azekura, "--json", "keys", "show-recipient", "--identity", top + "/key"], capture_output=True, text=True)
 recipient = json.loads(recipient.stdout)["result"]["recipients"][0]
 turn = "%d" % time.time()
-alone = backup("alone-" + turn, "normal=%s/normal" % top)
+alone = backup("alone-" + turn, "normal")
 busy = [as_user(what, "%s/user/%s" % (top, what.__name__), wait=False) for what in (leases, races)]
 time.sleep(2)
-beside = backup("beside-" + turn, "normal=%s/normal" % top, "user=%s/user" % top)
+beside = backup("beside-" + turn, "normal", "user")
 for child in busy:
     os.kill(child, 9)
 print("%.2f times the seconds" % (beside / alone))

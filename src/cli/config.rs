@@ -74,6 +74,9 @@ pub struct ConfigSource {
     /// Hours that the newest file below `path` may be old, and that the content of the source may be the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fresh_hours: Option<u64>,
+    /// Entries that the tree may have; what is beyond is not read, and the source is incomplete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_entries: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excludes: Vec<String>,
     #[serde(default)]
@@ -91,6 +94,13 @@ pub struct ConfigSource {
     /// Files below the source that nobody ever changes: a change raises an alarm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub canaries: Vec<String>,
+}
+
+impl ConfigSource {
+    /// What a person calls it: its name, or else its path.
+    fn shown_name(&self) -> String {
+        self.name.clone().or_else(|| Some(self.path.as_ref()?.display().to_string())).unwrap_or_default()
+    }
 }
 
 mod rules {
@@ -194,8 +204,11 @@ impl Config {
             return Err(CommandError::new(message!("error.config.priority", path = path, priority = priority), Exit::Usage));
         }
         if let Some(source) = self.sources.iter().find(|s| s.user.is_some() && s.command.is_empty()) {
-            let name = source.name.clone().or_else(|| Some(source.path.as_ref()?.display().to_string())).unwrap_or_default();
-            return Err(CommandError::new(message!("error.config.user", name = name), Exit::Usage));
+            return Err(CommandError::new(message!("error.config.user", name = source.shown_name()), Exit::Usage));
+        }
+        if let Some(source) = self.sources.iter().find(|s| s.max_entries.is_some_and(|n| n == 0 || !s.command.is_empty())) {
+            let message = message!("error.config.max-entries", path = path, name = source.shown_name());
+            return Err(CommandError::new(message, Exit::Usage));
         }
         let is_wrong = |(_, hours): &(String, u64)| !(1..=MOST_AGE_HOURS).contains(hours);
         if let Some((name, hours)) = self.max_ages().find(is_wrong) {
@@ -207,8 +220,7 @@ impl Config {
 
     /// The sources and pools that say how old their newest generation may be, and what they say.
     fn max_ages(&self) -> impl Iterator<Item = (String, u64)> {
-        let name = |s: &ConfigSource| s.name.clone().or_else(|| Some(s.path.as_ref()?.display().to_string())).unwrap_or_default();
-        let sources = self.sources.iter().filter_map(move |s| Some((name(s), s.max_age_hours?)));
+        let sources = self.sources.iter().filter_map(|s| Some((s.shown_name(), s.max_age_hours?)));
         sources.chain(self.pools.iter().filter_map(|p| Some((p.name.clone(), p.max_age_hours?))))
     }
 
@@ -277,6 +289,15 @@ mod tests {
         assert_eq!(config.sources[0].user.as_deref(), Some("postgres"));
         let refused = read("[[source]]\npath = \"/srv/ehr\"\nuser = \"postgres\"").unwrap_err();
         assert_eq!(refused.message.key(), "error.config.user");
+    }
+
+    #[test]
+    fn a_tree_may_have_some_entries_at_least() {
+        let read = |text: &str| Config::parse(Path::new("c"), text).unwrap().checked(Path::new("c"));
+        assert_eq!(read("[[source]]\npath = \"/srv/homes\"\nmax_entries = 1").unwrap().sources[0].max_entries, Some(1));
+        for wrong in ["path = \"/srv/homes\"\nmax_entries = 0", "name = \"d\"\ncommand = [\"pg_dump\"]\nmax_entries = 9"] {
+            assert_eq!(read(&format!("[[source]]\n{wrong}")).unwrap_err().message.key(), "error.config.max-entries");
+        }
     }
 
     #[test]

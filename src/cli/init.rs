@@ -124,6 +124,7 @@ fn in_config(source: SourceOptions) -> Result<ConfigSource, CommandError> {
             rules: Default::default(),
             priority: None,
             max_age_hours: None,
+            max_entries: None,
             canaries: Vec::new(),
         }),
         _ => Err(CommandError::new(not_text, Exit::Usage)),

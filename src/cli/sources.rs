@@ -78,6 +78,7 @@ fn configured(s: &ConfigSource, for_all: &ForAll) -> Result<SourceOptions, Comma
             check: s.check.iter().map(OsString::from).collect(),
             user: s.user.clone(),
             fresh_hours: s.fresh_hours,
+            max_entries: s.max_entries,
             ..source
         }
     })

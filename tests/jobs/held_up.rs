@@ -4,6 +4,7 @@ use crate::machine::skipped;
 use crate::tools::fast_folder;
 use crate::world::Hospital;
 use azekura::format::seal::Verdict;
+use azekura::job::backup::SourceOptions;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -64,4 +65,40 @@ fn a_file_that_grows_for_ever_ends() {
     assert!(report.findings.iter().any(|f| f.kind == "changed" && f.path == b"source/log"), "{:?}", report.findings);
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert!(fs::metadata(&path).expect("a status").len() > 6 << 20);
+}
+
+/// Somebody fills his folder with files while everybody sleeps. What lay behind them in its source is neither gone nor new, and the
+/// other source is whole.
+#[test]
+fn more_entries_than_a_source_may_have_cost_the_others_nothing() {
+    let h = Hospital::within(fast_folder());
+    let homes = h.path("homes");
+    fs::create_dir_all(homes.join("z")).expect("a folder");
+    fs::write(homes.join("z/letter"), "of last week").expect("a file");
+    h.write("record", "a record");
+    let mut options = h.options();
+    options.sources.push(SourceOptions { max_entries: Some(100), ..SourceOptions::new("homes", &homes) });
+    let first = h.try_backup(&options).expect("the first night");
+    assert_eq!((first.verdict, first.findings.len()), (Verdict::Good, 0), "{:?}", first.findings);
+
+    for n in 0..500 {
+        fs::write(homes.join(format!("{n:03}")), "").expect("a file");
+    }
+    let second = h.try_backup(&options).expect("the second night");
+    assert_eq!(second.verdict, Verdict::Incomplete);
+    assert_eq!(second.count("gone"), 0);
+    let found: Vec<_> = second.findings.iter().map(|f| (&f.kind[..], &f.path[..], &f.detail[..])).collect();
+    let too_many = "homes: more than the 100 entries that it may have; the rest was not read";
+    assert_eq!(found, [("unreadable", &b"homes"[..], too_many), ("taken-over", b"homes", "2 entries")]);
+    let source = h.restore("back");
+    assert_eq!(fs::read(source.join("record")).expect("the other source"), b"a record");
+    let back = source.parent().expect("a folder");
+    assert_eq!(fs::read(back.join("homes/z/letter")).expect("the letter"), b"of last week");
+    assert_eq!(fs::read_dir(back.join("homes")).expect("a folder").count(), 99 + 1);
+
+    for n in 0..500 {
+        fs::remove_file(homes.join(format!("{n:03}"))).expect("removed");
+    }
+    let third = h.try_backup(&options).expect("the third night");
+    assert_eq!((third.verdict, third.count("gone")), (Verdict::Good, 99), "{:?}", third.findings);
 }

@@ -31,12 +31,21 @@ const COARSE: i128 = 2 * SECOND;
 
 /// A source that entries are read from.
 pub enum OpenSource<'t> {
-    /// A tree, and when its newest file must have been written, if that matters.
-    Tree(&'t SourceTree, Option<Freshness>),
+    /// A tree.
+    Tree(TreeSource<'t>),
     /// A tree whose root cannot be opened: its name.
     Unreadable(&'t [u8]),
     /// A command, and its standard output described as a file.
     Command(Box<Core>, Box<CommandLine>),
+}
+
+/// A tree, and what is expected of it.
+pub struct TreeSource<'t> {
+    pub tree: &'t SourceTree,
+    /// When its newest file must have been written, if that matters.
+    pub fresh: Option<Freshness>,
+    /// Entries that are read.
+    pub max_entries: Option<u64>,
 }
 
 /// Merges the sources with the last generation.
@@ -58,7 +67,7 @@ impl<'a> EntryMerge<'a> {
     pub fn merge(mut self, sources: Vec<OpenSource>) -> Result<()> {
         for source in sources {
             match source {
-                OpenSource::Tree(tree, fresh) => self.merge_tree(tree, fresh)?,
+                OpenSource::Tree(source) => self.merge_tree(source)?,
                 OpenSource::Unreadable(name) => {
                     self.watcher.is_absent(name);
                     self.pass_unread(name)?;
@@ -91,6 +100,11 @@ impl<'a> EntryMerge<'a> {
         let is_known = self.find_previous(path)?;
         self.unread.enter(path);
         self.watcher.cannot_see(path);
+        self.pass_known(is_known)
+    }
+
+    /// The walk has passed the entry of the last generation that it has come to, if there is one.
+    fn pass_known(&mut self, is_known: bool) -> Result<()> {
         let (previous, mut passed) = self.passed();
         match previous.head().filter(|_| is_known) {
             Some(head) => passed.pass(&head, previous.record()),
@@ -109,7 +123,16 @@ impl<'a> EntryMerge<'a> {
         self.batches.push_alone(WalkEntry::Output(core, line, content))
     }
 
-    fn merge_tree(&mut self, tree: &SourceTree, fresh: Option<Freshness>) -> Result<()> {
+    /// The walk has come to `path`. It and what is behind it in the tree is not read.
+    fn break_off(&mut self, tree: &SourceTree, path: &[u8]) -> Result<()> {
+        let is_known = self.find_previous(path)?;
+        self.unread.enter(tree.name());
+        self.watcher.cannot_see(tree.name());
+        self.pass_known(is_known)
+    }
+
+    fn merge_tree(&mut self, source: TreeSource) -> Result<()> {
+        let TreeSource { tree, fresh, max_entries } = source;
         let counts = &self.tally.counts;
         let mut all = TreeFacts::default();
         let mut walk = tree.walk();
@@ -135,6 +158,13 @@ impl<'a> EntryMerge<'a> {
                     continue;
                 }
             };
+            if let Some(most) = max_entries.filter(|most| all.entries >= *most) {
+                let path = tree.name().to_vec();
+                self.report(&Problem { path, kind: ProblemKind::TooMany { most }, errno: 0 });
+                all.has_unread = true;
+                self.break_off(tree, &found.path)?;
+                break;
+            }
             counts.entries.fetch_add(1, Relaxed);
             all.entries += 1;
             all.has_others |= !matches!(found.stat.kind, EntryKind::File | EntryKind::Directory);
@@ -276,7 +306,8 @@ impl TreeFacts {
 
     /// Why the tree is older than it should be, if it is.
     fn why_stale(&self, fresh: Freshness) -> Option<String> {
-        if self.files == 0 || self.newest.is_some_and(|newest| fresh.is_fresh(newest)) {
+        // What could not be read may be newer.
+        if self.has_unread || self.files == 0 || self.newest.is_some_and(|newest| fresh.is_fresh(newest)) {
             return None;
         }
         match self.newest {

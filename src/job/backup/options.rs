@@ -103,6 +103,9 @@ pub struct SourceOptions {
     /// Hours that the newest file of a tree may be old, and that the content of a source may be the same; beyond that, the
     /// source is stale: a finding. Default: any number.
     pub fresh_hours: Option<u64>,
+    /// Entries of a tree that are read. What a tree has beyond is a finding, and the last generation's records of it are taken
+    /// over: bounds what whoever may write there costs the night. Default: any number.
+    pub max_entries: Option<u64>,
     /// What to leave out, in Gitignore syntax. Default: nothing.
     pub excludes: Vec<String>,
     /// Enter no other file system. Default: no.
@@ -134,6 +137,7 @@ impl SourceOptions {
             check: Vec::new(),
             user: None,
             fresh_hours: None,
+            max_entries: None,
             excludes: Vec::new(),
             one_file_system: false,
             rules: Rules::default(),

@@ -15,7 +15,7 @@ use super::entry_stream::{CollectedStream, EntryStreamWriter};
 use super::freshness::Freshness;
 use super::lacking::Lacking;
 use super::linked_files::LinkedFiles;
-use super::merge::{EntryMerge, OpenSource};
+use super::merge::{EntryMerge, OpenSource, TreeSource};
 use super::pack_queue::{PackReceiver, PackSender, pack_queue};
 use super::previous::PreviousEntries;
 use super::record_budget::RecordBudget;
@@ -236,10 +236,11 @@ impl Stations<'_> {
     /// Trees and commands, ascending by name.
     fn open_sources(&self) -> Vec<OpenSource<'_>> {
         let now = (self.env.now)();
-        let fresh = |tree: &SourceTree| {
-            Some(Freshness::of(self.sources.iter().find(|s| s.name == tree.name())?.fresh_hours?, now.seconds))
-        };
-        let trees = self.trees.iter().map(|tree| (tree.name(), OpenSource::Tree(tree, fresh(tree))));
+        let trees = self.trees.iter().map(|tree| {
+            let source = self.sources.iter().find(|s| s.name == tree.name());
+            let fresh = source.and_then(|s| s.fresh_hours).map(|hours| Freshness::of(hours, now.seconds));
+            (tree.name(), OpenSource::Tree(TreeSource { tree, fresh, max_entries: source.and_then(|s| s.max_entries) }))
+        });
         let unreadable = self.unreadable.iter().map(|name| (&name[..], OpenSource::Unreadable(name)));
         let commands = self.sources.iter().filter_map(|source| {
             let line = Box::new(CommandLine::of(source)?);

@@ -23,6 +23,11 @@ pub enum ProblemKind {
     Leased,
     /// The names or attributes are longer than there is memory for.
     TooMuch,
+    /// The source has more entries than it may have.
+    TooMany {
+        /// So many it may have.
+        most: u64,
+    },
 }
 
 /// Something that is not, or not completely, in the backup. It does not stop the run.
@@ -55,7 +60,8 @@ impl Problem {
     /// Whether entries that are there were not returned by the walk because of it.
     pub fn hides_entries(&self) -> bool {
         match self.kind {
-            ProblemKind::Unreadable | ProblemKind::Replaced | ProblemKind::TooLong | ProblemKind::TooMuch => true,
+            ProblemKind::Unreadable | ProblemKind::Replaced | ProblemKind::TooLong => true,
+            ProblemKind::TooMuch | ProblemKind::TooMany { .. } => true,
             ProblemKind::Vanished | ProblemKind::Loop | ProblemKind::Skipped | ProblemKind::TooSparse | ProblemKind::Leased => {
                 false
             }
@@ -72,6 +78,7 @@ impl Problem {
             ProblemKind::TooSparse => "has more holes than can be recorded".into(),
             ProblemKind::Leased => "another program keeps a lease on it".into(),
             ProblemKind::TooMuch => "its names or attributes take more memory than there is".into(),
+            ProblemKind::TooMany { most } => format!("more than the {most} entries that it may have; the rest was not read"),
             ProblemKind::TooLong => "longer than the format allows".into(),
         }
     }
