@@ -19,9 +19,12 @@ fn part(text: &str) -> String {
         None => format!("said.{}", text.replace(' ', "-")),
     };
     let number = |start: &str| text.strip_prefix(start).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
-    let folders = text.strip_suffix(" folders").filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-    if let Some(n) = folders {
+    let counted = |what: &str| text.strip_suffix(what).filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    if let Some(n) = counted(" folders") {
         return message!("recorded.folders", number = n).to_string();
+    }
+    if let Some(n) = counted(" entries") {
+        return message!("recorded.entries", number = n).to_string();
     }
     match (number("line "), number("segment ")) {
         (Some(n), _) => message!("recorded.line", number = n).to_string(),
