@@ -158,11 +158,11 @@ impl Sealed {
     /// The outcome, after it was noted in the log of nights.
     fn recorded(self, record: &NightRecord, context: &Context) -> Outcome {
         let Done { report, medium, why, .. } = &self.done;
-        let not_held = report.hold_failed.is_some().then(|| message!("talk.not-held").to_string());
-        let unrecorded = self.unrecorded.as_ref().map(|e| e.message.to_string());
+        let not_held = report.hold_failed.is_some().then(|| message!("talk.not-held"));
+        let unrecorded = self.unrecorded.as_ref().map(|e| &e.message);
         let sealed = record.sealed(report, medium.clone());
         let exit = self.exit();
-        let is_written = record.end(exit, sealed, not_held.or(unrecorded).or_else(|| why.clone()), context);
+        let is_written = record.end(exit, sealed, not_held.as_ref().or(unrecorded).or(why.as_ref()), context);
         self.outcome(if is_written { exit } else { exit.sealed_only() })
     }
 

@@ -1,0 +1,192 @@
+//! What the program says to people after a night, and to whoever types: the cause, in the reader's language, once.
+
+mod machine;
+#[path = "machine/practice.rs"]
+mod practice;
+
+use practice::Practice;
+use serde_json::Value;
+use std::fs;
+use std::process::{Command, Output};
+
+/// Results and messages together.
+fn all(out: &Output) -> String {
+    String::from_utf8([&out.stdout[..], &out.stderr].concat()).expect("UTF-8")
+}
+
+impl Practice {
+    /// The first source, and more of them, each with a name and whatever else it has.
+    fn configure_more(&self, more: &[(&str, String)]) {
+        let more: String = more.iter().map(|(name, what)| format!("[[source]]\nname = \"{name}\"\n{what}\n")).collect();
+        self.configure(&format!("[[source]]\npath = \"{}\"\n{more}", self.text("chart")));
+    }
+
+    fn said(&self, arguments: &[&str], lang: &str) -> String {
+        all(&self.run(&[arguments, &["--lang", lang]].concat(), true))
+    }
+
+    /// A bit of a pack is another one.
+    fn damage(&self) {
+        let packs = walkdir::WalkDir::new(self.path("disk")).into_iter().flatten().map(|e| e.into_path());
+        let pack = packs.into_iter().find(|p| p.extension().is_some_and(|e| e == "pack")).expect("a pack");
+        let mut bytes = fs::read(&pack).expect("a pack");
+        bytes[100] ^= 1;
+        fs::remove_file(&pack).expect("a pack");
+        fs::write(&pack, bytes).expect("a pack");
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.path("state/nights.jsonl")).expect("the log")
+    }
+}
+
+/// Each source has its own cause, and whoever reads the log learns no name of a file.
+#[test]
+fn status_says_why_a_source_is_incomplete() {
+    let practice = Practice::new();
+    let command = |script: &str| format!("command = [\"/bin/sh\", \"-c\", \"{script}\"]");
+    practice.write("pacs/dump.sql", "");
+    let stale = format!("path = \"{}\"\nfresh_hours = 2", practice.text("old"));
+    let sources =
+        [("images", format!("path = \"{}\"", practice.text("pacs"))), ("orca", command("echo half; exit 1")), ("old", stale)];
+    practice.configure_more(&sources);
+    fs::create_dir(practice.path("old")).expect("a folder");
+    practice.write("old/secret name", "1");
+    let file = fs::File::options().write(true).open(practice.path("old/secret name")).expect("a file");
+    let then = chrono::DateTime::parse_from_rfc3339("2026-01-05T03:00:00Z").expect("a time");
+    file.set_modified(then.into()).expect("a time");
+    assert_eq!(practice.exit(&["backup", "--init"]), 3);
+    let (_, status) = practice.answer(&["status"]);
+    let problems = status["problems"].as_array().expect("problems");
+    let causes_of = |source: &str| {
+        let of_it = problems.iter().find(|p| p["problem"] == "source-incomplete" && p["source"] == source);
+        of_it.map(|p| (p["causes"].clone(), p["text"].as_str().expect("a text").to_owned()))
+    };
+    assert!(causes_of("chart").is_none());
+    for (source, kind, en, ja) in [
+        ("images", "empty-dump", "dumps without content: 1", "中身のないダンプ 1 件"),
+        ("orca", "command-failed", "its command failed", "コマンドが失敗"),
+        ("old", "source-stale", "nothing new since 2026-01-05", "2026-01-05(月) 12"),
+    ] {
+        let (causes, text) = causes_of(source).expect("it is incomplete");
+        assert_eq!(
+            (&causes[0]["finding"], &causes[0]["count"], causes.as_array().map(Vec::len)),
+            (&kind.into(), &1.into(), Some(1))
+        );
+        assert!(text.contains(en), "{text}");
+        assert!(practice.said(&["status"], "ja").contains(ja), "{ja}");
+    }
+    assert!(!practice.log().contains("secret"));
+    // As an earlier version has written it.
+    let older = |line: &str| {
+        let mut line: Value = serde_json::from_str(line).expect("JSON");
+        for source in line.pointer_mut("/sealed/sources").and_then(Value::as_array_mut).into_iter().flatten() {
+            source.as_object_mut().expect("a source").remove("findings");
+        }
+        format!("{line}\n")
+    };
+    fs::write(practice.path("state/nights.jsonl"), practice.log().lines().map(older).collect::<String>()).expect("the log");
+    assert!(practice.said(&["status"], "en").contains("incomplete for orca: something was unreadable"));
+}
+
+/// The worst few, and where the others are.
+#[test]
+fn many_sources_do_not_fill_the_screen() {
+    let practice = Practice::new();
+    let names = ["a", "b", "c", "d", "e"];
+    let more: Vec<_> = names.iter().map(|name| (*name, format!("path = \"{}\"", practice.text(name)))).collect();
+    practice.configure_more(&more);
+    assert_eq!(practice.exit(&["backup", "--init"]), 3);
+    let warned = |arguments: &[&str]| {
+        let said = practice.said(arguments, "en");
+        let of_source = |l: &&str| l.starts_with("Warning: Generation 1 is incomplete for ") && l.contains(": it is missing.");
+        (said.lines().filter(of_source).count(), said.contains("azekura status --all"), said)
+    };
+    let (shown, more, said) = warned(&["status"]);
+    // The sources were never backed up either: two more of each kind.
+    assert_eq!((shown, more), (3, true), "{said}");
+    assert!(said.contains("Warning: 4 more of the same kinds."), "{said}");
+    let (shown, more, said) = warned(&["status", "--all"]);
+    assert_eq!((shown, more), (5, false), "{said}");
+    assert_eq!(practice.answer(&["status"]).1["problems"].as_array().map(Vec::len), Some(10));
+}
+
+/// cron's language is not that of the clerk.
+#[test]
+fn what_a_night_said_is_read_in_the_readers_language() {
+    let practice = Practice::new();
+    // Nothing came after the night that may contradict it.
+    assert_eq!(practice.exit(&["backup", "--init"]), 0);
+    fs::rename(practice.path("disk"), practice.path("in the safe")).expect("the disk");
+    let night = practice.run(&["backup", "--lang", "ja"], true);
+    assert_eq!(night.status.code(), Some(6), "{night:?}");
+    let here = practice.dir.path().to_str().expect("UTF-8");
+    assert!(practice.log().replace(here, "").is_ascii(), "words of the format alone");
+    let said = practice.said(&["status"], "en");
+    assert!(said.replace(here, "").is_ascii(), "{said}");
+    let night = String::from_utf8(night.stderr).expect("UTF-8");
+    let of = |heading: &str| night.lines().find_map(|l| l.strip_prefix(heading)).expect("a line").to_owned();
+    let said = practice.said(&["status"], "ja");
+    assert!(said.contains(&of("エラー: ")) && said.contains(&of("次にすること: ")), "{said}");
+    assert!(!said.contains("。 "), "no blank between two sentences: {said}");
+    // What earlier versions have written stays as it is.
+    let sentence = |l: &str| {
+        let mut line: Value = serde_json::from_str(l).expect("JSON");
+        if line["why"].is_object() {
+            (line["why"], line["hint"]) = ("媒体がありません。".into(), "接続してください。".into());
+        }
+        format!("{line}\n")
+    };
+    fs::write(practice.path("state/nights.jsonl"), practice.log().lines().map(sentence).collect::<String>()).expect("the log");
+    assert_eq!(practice.exit(&["status"]), 1);
+    let said = practice.said(&["status"], "en");
+    assert!(said.contains("媒体がありません。") && said.contains("Hint: 接続してください。"), "{said}");
+}
+
+/// Whoever reads it in the morning has typed nothing.
+#[test]
+fn a_night_that_was_stopped_is_started_again_by_its_unit() {
+    let practice = Practice::new();
+    practice.good_night();
+    let here = practice.text("");
+    let script = format!("touch {here}begun; exec sleep 60");
+    practice.configure_more(&[("slow", format!("command = [\"/bin/sh\", \"-c\", \"{script}\"]"))]);
+    let mut night = practice.night_that_stays();
+    let stopped = Command::new("kill").args(["-TERM", &night.id().to_string()]).status().expect("kill");
+    assert!(stopped.success());
+    assert_eq!(night.wait().expect("an end").code(), Some(130));
+    let said = practice.said(&["status"], "en");
+    let hint = said.lines().find(|l| l.starts_with("Hint: ")).expect("a next action");
+    assert!(hint.contains("systemctl start azekura.service") && hint.contains("already on clinic"), "{hint}");
+    assert!(!said.contains("same command"), "{said}");
+}
+
+/// The next action stands alone on its line.
+#[test]
+fn the_next_action_names_the_disk() {
+    let practice = Practice::new();
+    practice.good_night();
+    practice.let_days_pass(3);
+    assert!(practice.said(&["status"], "en").contains("Hint: Check the nightly job and the clock, attach clinic, and run"));
+    practice.damage();
+    assert_eq!(practice.exit(&["verify", &practice.text("disk")]), 5);
+    let (_, status) = practice.answer(&["status"]);
+    assert!(
+        status["next"].as_str().is_some_and(|next| next.contains("azekura media move clinic --out-of-use broken")),
+        "{status}"
+    );
+}
+
+#[test]
+fn without_a_contact_status_says_how_to_name_one() {
+    let practice = Practice::new();
+    let head = fs::read_to_string(practice.path("head")).expect("the head");
+    practice.write("head", &head.replace("contact = \"Ext. 123\"\n", ""));
+    practice.configure(&format!("[[source]]\npath = \"{}\"\n", practice.text("chart")));
+    for (lang, start) in [("en", "Call: nobody is named."), ("ja", "連絡先: 登録されていません。")] {
+        let said = practice.said(&["status"], lang);
+        let line = said.lines().find(|l| l.starts_with(start)).unwrap_or_else(|| panic!("{said}"));
+        assert!(line.contains(&practice.text("config")) && line.contains("contact = \""), "{line}");
+    }
+    assert!(practice.answer(&["status"]).1["contact"].is_null());
+}
