@@ -190,3 +190,28 @@ fn without_a_contact_status_says_how_to_name_one() {
     }
     assert!(practice.answer(&["status"]).1["contact"].is_null());
 }
+
+/// Before the arguments are understood, and without any.
+#[test]
+fn help_and_usage_errors_are_in_the_language_of_the_configuration() {
+    let practice = Practice::new();
+    practice.write("ja", "language = \"ja\"\n");
+    practice.write("broken", "language = \"ja\"\n[[source");
+    let said = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azekura"));
+        all(&command.args(arguments).env_clear().env("HOME", practice.dir.path()).output().expect("the program"))
+    };
+    let config = practice.text("ja");
+    assert!(said(&["--config", &config, "verify", "--bogus"]).starts_with("エラー:"));
+    assert!(said(&["backup", "--help", &format!("--config={config}")]).contains("使い方"));
+    assert!(said(&["--config", &config, "--lang", "en", "verify", "--bogus"]).starts_with("Error:"));
+    for other in ["broken", "nothing", "chart"] {
+        assert!(said(&["--config", &practice.text(other), "verify", "--bogus"]).starts_with("Error:"), "{other}");
+    }
+    // The usual one. Root has another.
+    if !machine::is_root() {
+        fs::create_dir_all(practice.path(".config/azekura")).expect("a folder");
+        fs::copy(practice.path("ja"), practice.path(".config/azekura/config.toml")).expect("a file");
+        assert!(said(&["verify", "--bogus"]).starts_with("エラー:"));
+    }
+}
