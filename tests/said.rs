@@ -215,3 +215,32 @@ fn help_and_usage_errors_are_in_the_language_of_the_configuration() {
         assert!(said(&["verify", "--bogus"]).starts_with("エラー:"));
     }
 }
+
+/// A digit that was misread is no tampering. What the medium itself says comes first.
+#[test]
+fn a_code_that_does_not_fit_is_read_again_first() {
+    let practice = Practice::new();
+    practice.good_night();
+    let disk = practice.text("disk");
+    let verified = |code: &str| {
+        let out = practice.run(&["verify", &disk, "--expect", code, "--lang", "en"], true);
+        (out.status.code(), all(&out))
+    };
+    let (_, status) = practice.answer(&["status"]);
+    let code = status["last"]["check_code"].as_str().expect("a code");
+    assert_eq!(verified(code).0, Some(0));
+    let misread = if code.starts_with('7') { code.replacen('7', "1", 1) } else { format!("7{}", &code[1..]) };
+    let (exit, said) = verified(&misread);
+    assert_eq!(exit, Some(5), "{said}");
+    assert!(said.contains("type it once more") && !said.contains("damage, tampering"), "{said}");
+    let restore = ["restore", "--from", &disk, "--to", &practice.text("to"), "--identity", &practice.text("key")];
+    let out = practice.run(&[&restore[..], &["--expect", &misread, "--lang", "en"]].concat(), true);
+    assert!(all(&out).contains("Hint: Read the code on paper again, and type it once more."), "{out:?}");
+    // The ledger keeps nothing of it.
+    practice.put_away();
+    practice.assert_status(0, "good", &[]);
+    practice.damage();
+    let (exit, said) = verified(&misread);
+    assert_eq!(exit, Some(5));
+    assert!(!said.contains("type it once more"), "{said}");
+}
