@@ -244,3 +244,44 @@ fn a_code_that_does_not_fit_is_read_again_first() {
     assert_eq!(exit, Some(5));
     assert!(!said.contains("type it once more"), "{said}");
 }
+
+/// A note is no finding, and is not counted as one here and left out there.
+#[test]
+fn findings_are_counted_once() {
+    let practice = Practice::new();
+    practice.configure(&format!(
+        "[[source]]\nname = \"all\"\npath = \"{}\"\nexcludes = [\"/state\", \"/config\"]\n",
+        practice.text("")
+    ));
+    let out = practice.run(&["backup", "--init", "--lang", "en"], true);
+    let said = all(&out);
+    assert_eq!(out.status.code(), Some(0), "{said}");
+    assert!(said.contains("1 notes, which are no findings:\n") && !said.contains("1 findings"), "{said}");
+    practice.write("chart/dump.sql", "");
+    let out = practice.run(&["backup", "--lang", "en"], true);
+    let said = all(&out);
+    assert_eq!(out.status.code(), Some(3), "{said}");
+    assert!(said.contains("1 findings:\n") && said.contains("1 notes"), "{said}");
+    let row = said.lines().find(|l| l.starts_with("Findings")).expect("a row");
+    assert_eq!(row.split_whitespace().last(), Some("1"));
+    practice.write("chart/other.sql", "");
+    let (_, answer) = practice.answer(&["backup"]);
+    let notes = answer["findings"].as_array().expect("findings").iter().filter(|f| f["kind"] == "medium-in-source").count();
+    assert_eq!((&answer["statistics"]["findings"], notes), (&1.into(), 1), "{answer}");
+}
+
+/// Nothing was lost, and one name was not found: one figure for each.
+#[test]
+fn a_name_that_is_not_there_is_no_loss() {
+    let practice = Practice::new();
+    practice.good_night();
+    practice.write("list", "chart/a\nchart/other\n");
+    let (disk, to, list) = (practice.text("disk"), practice.text("to"), practice.text("list"));
+    let restore = ["restore", "--from", &disk, "--to", &to, "--identity", &practice.text("key"), "--only", &list, "--lang", "en"];
+    let out = practice.run(&restore, true);
+    let said = all(&out);
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    let row = said.lines().find(|l| l.starts_with("Not in this generation  ")).unwrap_or_else(|| panic!("{said}"));
+    assert_eq!(row.split_whitespace().last(), Some("1"));
+    assert!(said.contains("1 of what was asked for is not in this generation") && practice.path("to/chart/a").exists(), "{said}");
+}
