@@ -285,3 +285,23 @@ fn a_name_that_is_not_there_is_no_loss() {
     assert_eq!(row.split_whitespace().last(), Some("1"));
     assert!(said.contains("1 of what was asked for is not in this generation") && practice.path("to/chart/a").exists(), "{said}");
 }
+
+/// `init` warns of what is typed. A configuration that somebody wrote is told of in the first night with it, once.
+#[test]
+fn a_database_in_a_written_configuration_is_told_once() {
+    let practice = Practice::new();
+    fs::create_dir(practice.path("pacs/base")).expect("a folder");
+    practice.write("pacs/PG_VERSION", "16\n");
+    practice.write("chart/orca.sql.gz", "\x1f\x08");
+    let config = fs::File::options().write(true).open(practice.path("config")).expect("the configuration");
+    config.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(7200)).expect("a time");
+    let night = || {
+        let said = practice.said(&["backup", "--init"], "en");
+        let told = |what: &str| said.matches(what).count();
+        [told("is the data folder of a database"), told("orca.sql.gz is a compressed dump")]
+    };
+    assert_eq!(night(), [1, 1]);
+    assert_eq!(night(), [0, 0]);
+    practice.let_days_pass(1);
+    assert_eq!(night(), [1, 1], "written after the last night");
+}

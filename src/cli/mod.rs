@@ -13,6 +13,7 @@ mod compare;
 mod completions;
 mod config;
 mod context;
+mod databases;
 mod diff;
 mod environment;
 mod evidence;

@@ -6,6 +6,7 @@ mod turn;
 
 use super::config::Config;
 use super::context::Context;
+use super::databases;
 use super::environment::absolute;
 use super::media::ledger::{check_not_gone, ledger_fault, sound_book};
 use super::patterns::{self, Idle};
@@ -197,9 +198,12 @@ fn is_unchanged_since_a_night(state: &Path, context: &Context) -> bool {
 }
 
 fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed, CommandError> {
-    let is_configured = args.is_for_configured() && args.exclude.is_empty();
     // What the configuration says is told once: in the first night with it.
-    let is_told = is_configured && is_unchanged_since_a_night(&options.state, context);
+    let is_told = args.is_for_configured() && is_unchanged_since_a_night(&options.state, context);
+    if args.is_for_configured() && !is_told {
+        databases::warn_of(&options.sources, context);
+    }
+    let is_told = is_told && args.exclude.is_empty();
     let idle_patterns = patterns::without_effect(&options.sources).into_iter();
     let news: Vec<Message> =
         idle_patterns.filter(|(_, why)| !(is_told && *why == Idle::NotThere)).map(|(pattern, why)| idle(pattern, why)).collect();
