@@ -185,8 +185,8 @@ impl From<HoldError> for CommandError {
         match error {
             HoldError::NotHeld => Self::new(message!("error.hold.not-held"), Exit::Usage),
             HoldError::SamePerson => Self::new(message!("error.hold.same-person"), Exit::Usage),
-            HoldError::SameDay { requested } => {
-                Self::new(message!("error.hold.same-day", asked = time(&requested, Lang::spoken())), Exit::Usage)
+            HoldError::TooSoon { requested } => {
+                Self::new(message!("error.hold.too-soon", asked = Moment(&requested)), Exit::Usage)
             }
             HoldError::Active { set, since, why } => {
                 let since = Moment(&since);
