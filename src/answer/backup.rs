@@ -36,9 +36,12 @@ pub struct Backup {
     pub check_code: Word,
     /// Counts of the whole generation: `entries`, `files`, `bytes` (of content); `new`, `changed`, `unchanged` and
     /// `gone` entries since the generation before; `bytes_read` (of the sources), `new_bytes` (of content that the
-    /// set did not contain yet), `findings` (all, where the list of findings is cut).
+    /// set did not contain yet), `findings` (all that make the generation incomplete, where the
+    /// list is cut, too; notes are not counted).
     pub statistics: NamedCounts,
-    /// What could not be read as it should be; at most a thousand, `statistics.findings` counts all.
+    /// What could not be read as it should be; at most a thousand, `statistics.findings` counts all. Among them are notes,
+    /// which are not counted, as nothing is missing because of them: `medium-in-source`, `taken-over`, `leftover`, `harmless`,
+    /// `alarm-open`, `read-anew`.
     #[serde(default)]
     pub findings: List<Finding, FACTS>,
     /// Tripwires that were raised. Each puts a hold on.

@@ -42,7 +42,7 @@ pub struct Hold {
     pub added_by: List<Text, FACTS>,
     /// Why: the words of these people, or the tripwires of a backup.
     pub why: Text,
-    /// Who asked for its release and still needs a second person, or another day; null where nobody has.
+    /// Who asked for its release and still needs a second person, or 12 hours; null where nobody has.
     pub release_asked: Option<ReleaseAsked>,
 }
 

@@ -67,10 +67,26 @@ pub struct Problem {
     /// The medium that it is about; absent where it is about none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<Text>,
+    /// `source-incomplete`: what the night has found in the source, what is about the source as a whole first; absent where the
+    /// host has not recorded it. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causes: Option<List<Cause, FACTS>>,
     /// For people.
     pub text: Text,
     /// What to do about it, for people.
     pub next: Text,
+}
+
+/// Why a source is incomplete.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Cause {
+    /// The kind of the findings, as `backup` has it; `unlisted`: further findings, which may be of another source.
+    pub finding: Word,
+    /// How many.
+    pub count: u64,
+    /// `source-stale`: since when there is nothing new; absent where nobody knows it. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Word>,
 }
 
 /// What may speak against `good`.

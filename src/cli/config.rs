@@ -183,6 +183,19 @@ impl Config {
         }
     }
 
+    /// The language of `given`, else of `usual`, so that help and complaints about the arguments are in it. A file that cannot be
+    /// read, or is no configuration, has none: whoever needs it says so.
+    pub fn language(given: Option<&Path>, usual: Option<&Path>) -> Option<Lang> {
+        #[derive(Deserialize)]
+        struct Spoken {
+            language: Option<Lang>,
+        }
+        // A pipe would keep this waiting for its writer.
+        let path = given.or(usual).filter(|path| path.is_file())?;
+        let text = File::open(path).and_then(read_text).ok()?;
+        toml::from_str::<Spoken>(&text).ok()?.language
+    }
+
     fn parse(path: &Path, text: &str) -> Result<Self, CommandError> {
         toml::from_str(text).map_err(|e: toml::de::Error| {
             let line = e.span().map_or(1, |s| 1 + text[..s.start.min(text.len())].matches('\n').count());
@@ -280,6 +293,26 @@ mod tests {
             assert_eq!(config.checked(Path::new("c")).is_ok(), is_good);
         }
         assert_eq!(config.sources[2].command, ["pg_dump", "orca"]);
+    }
+
+    #[test]
+    fn only_a_configuration_that_can_be_read_has_a_language() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(dir.path().join(name), text).unwrap();
+            dir.path().join(name)
+        };
+        let ja = file("ja", "language = \"ja\"\nmedum = \"x\"\n[[source]]\npath = \"/x\"\n");
+        let broken = file("broken", "language = \"ja\"\n[[source");
+        let none = file("none", "level = 3\n");
+        let other = file("other", "language = \"fr\"\n");
+        assert_eq!(Config::language(Some(&ja), Some(&none)), Some(Lang::Ja));
+        assert_eq!(Config::language(None, Some(&ja)), Some(Lang::Ja));
+        assert_eq!(Config::language(Some(&none), Some(&ja)), None, "the one that is named counts");
+        for file in [&broken, &none, &other, dir.path(), &dir.path().join("missing")] {
+            assert_eq!(Config::language(Some(file), None), None, "{file:?}");
+        }
+        assert_eq!(Config::language(None, None), None);
     }
 
     #[test]

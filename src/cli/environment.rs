@@ -174,6 +174,21 @@ pub fn arguments() -> Vec<OsString> {
     std::env::args_os().collect()
 }
 
+/// The configuration that the arguments name. Read before they are parsed.
+pub fn config_given(arguments: &[OsString]) -> Option<PathBuf> {
+    let mut found = None;
+    let mut arguments = arguments.iter().skip(1).take_while(|a| *a != "--");
+    while let Some(a) = arguments.next() {
+        let value = match a.as_bytes().strip_prefix(b"--config") {
+            Some(b"") => arguments.next().map(OsString::as_os_str),
+            Some(rest) => rest.strip_prefix(b"=").map(OsStr::from_bytes),
+            None => None,
+        };
+        found = value.map(PathBuf::from).or(found);
+    }
+    found
+}
+
 /// The same path from any folder. Where there is no current folder, the path as it is.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())

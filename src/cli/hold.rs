@@ -9,7 +9,7 @@ use crate::cli::ui::lang::Lang;
 use crate::cli::ui::output::Outcome;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::{Message, find, message};
-use crate::cli::ui::units::time;
+use crate::cli::ui::units::{Moment, time};
 use crate::cli::ui::words::hold_line;
 use azekura::answer::hold::{self as answer, HoldAnswer, ReleaseAsked};
 use azekura::format::object::Id;
@@ -185,15 +185,15 @@ impl From<HoldError> for CommandError {
         match error {
             HoldError::NotHeld => Self::new(message!("error.hold.not-held"), Exit::Usage),
             HoldError::SamePerson => Self::new(message!("error.hold.same-person"), Exit::Usage),
-            HoldError::SameDay { requested } => {
-                Self::new(message!("error.hold.same-day", asked = time(&requested, Lang::spoken())), Exit::Usage)
+            HoldError::TooSoon { requested } => {
+                Self::new(message!("error.hold.too-soon", asked = Moment(&requested)), Exit::Usage)
             }
             HoldError::Active { set, since, why } => {
-                let since = time(&since, Lang::spoken());
+                let since = Moment(&since);
                 Self::new(message!("error.media.held", name = set, since = since, why = recorded::why(&why)), Exit::Medium)
             }
             HoldError::Continued { medium, since, why } => {
-                let (since, why) = (time(&since, Lang::spoken()), recorded::why(&why));
+                let (since, why) = (Moment(&since), recorded::why(&why));
                 Self::new(message!("error.media.held-continued", name = medium, since = since, why = why), Exit::Medium)
             }
             HoldError::Ledger(e) => e.into(),

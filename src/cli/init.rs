@@ -2,6 +2,7 @@
 
 use super::config::{Config, ConfigSource};
 use super::context::Context;
+use super::databases;
 use super::environment::absolute;
 use super::recovery_key;
 use super::sources::{self, ForAll};
@@ -18,10 +19,8 @@ use azekura::host::files;
 use azekura::host::state::StateDir;
 use azekura::job::backup::{SourceOptions, check_kinds};
 use azekura::pipeline::encryptor::Recipients;
-use azekura::tripwire::dump::is_packed_dump;
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +51,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         typed => sources::check(sources::choose(typed, &ForAll::default(), &Config::default())?)?,
     };
     check_kinds(&sources)?;
-    sources.iter().for_each(|source| databases(source, context));
+    databases::warn_of(&sources, context);
     let medium = args.to.as_deref().map(absolute);
     // Checked before anything is made.
     let given = match args.recipient.is_empty() {
@@ -128,19 +127,6 @@ fn in_config(source: SourceOptions) -> Result<ConfigSource, CommandError> {
             canaries: Vec::new(),
         }),
         _ => Err(CommandError::new(not_text, Exit::Usage)),
-    }
-}
-
-/// Warns of what is backed up better as the output of a command.
-fn databases(source: &SourceOptions, context: &Context) {
-    let has = |name: &str| source.path.join(name).exists();
-    if has("PG_VERSION") && has("base") || has("ibdata1") {
-        context.warn(&message!("init.database-folder", path = source.path));
-    }
-    let names = std::fs::read_dir(&source.path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files = std::iter::once(source.path.clone()).chain(names);
-    if let Some(path) = files.find(|path| is_packed_dump(path.as_os_str().as_bytes())) {
-        context.warn(&message!("init.packed-dump", path = path));
     }
 }
 

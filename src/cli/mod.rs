@@ -13,6 +13,7 @@ mod compare;
 mod completions;
 mod config;
 mod context;
+mod databases;
 mod diff;
 mod environment;
 mod evidence;
@@ -74,7 +75,8 @@ pub fn main() -> ExitCode {
         return code;
     }
     let mut environment = Environment::read();
-    Lang::asked_for(&arguments).unwrap_or(environment.lang).speak();
+    let configured = || Config::language(environment::config_given(&arguments).as_deref(), environment.config_file().as_deref());
+    Lang::asked_for(&arguments).or_else(configured).unwrap_or(environment.lang).speak();
     // A complaint about the arguments is printed as they asked for it, too.
     let json = arguments.iter().take_while(|a| *a != "--").any(|a| a == "--json");
     let typed_words: Vec<String> = arguments.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();

@@ -262,10 +262,18 @@ fn compared(expected: &ExpectedSeal) -> Message {
     }
 }
 
+/// Whether nothing is wrong but that no seal has the check code that was typed: it may have been misread.
+fn is_other_code_alone(answer: &Verify) -> bool {
+    let is_missed = |e: &Option<ExpectedSeal>| e.as_ref().is_some_and(|e| !e.found);
+    let fits_itself = answer.faults.is_empty() && answer.damage.is_empty() && answer.foreign.is_empty();
+    is_missed(&answer.expected) && !is_missed(&answer.known) && fits_itself && !answer.generations.is_empty()
+}
+
 fn result(answer: &Verify) -> Message {
     match (answer.good, answer.read_back) {
         (true, ReadBack::Direct | ReadBack::Dropped) => message!("verify.good"),
         (true, ReadBack::Cached) => message!("verify.cached"),
+        (false, _) if is_other_code_alone(answer) => message!("verify.other-code"),
         (false, _) if answer.generations.is_empty() && answer.faults.is_empty() => message!("generations.none"),
         (false, _) => message!("verify.bad"),
     }

@@ -253,8 +253,8 @@ pub enum LedgerEvent {
         /// The reason.
         why: String,
     },
-    /// One person has asked to release the hold, which stays active until another person confirms, or the same one on
-    /// another day.
+    /// One person has asked to release the hold, which stays active until another person confirms, or the same one 12
+    /// hours later.
     ReleaseAsked {
         /// Who asked.
         by: String,

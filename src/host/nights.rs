@@ -10,6 +10,7 @@ use super::append::append_line;
 use super::files::{STATE_BYTES, read_own, replace};
 use crate::format::seal::{ReadBack, Verdict};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -42,13 +43,35 @@ pub enum NightLine {
         /// What was sealed; absent where nothing was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sealed: Option<Box<SealedNight>>,
-        /// Why nothing was sealed, or what was wrong afterwards, for people, in the language of the run.
+        /// Why nothing was sealed, or what was wrong afterwards, for people.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        why: Option<String>,
+        why: Option<Words>,
         /// What to do about it, likewise.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        hint: Option<String>,
+        hint: Option<Words>,
     },
+}
+
+/// What a run said to people. Whoever reads the log later may read another language than that of the run, so the log has no
+/// sentences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Words {
+    /// A message of the program's catalogue.
+    Message {
+        /// Its key.
+        key: String,
+        /// What fills its gaps, by their names.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        gaps: BTreeMap<String, Words>,
+    },
+    /// A point in time.
+    Time {
+        /// RFC 3339, UTC.
+        time: String,
+    },
+    /// A name or a number. In lines of earlier versions: all that was said, in the language of the run.
+    Text(String),
 }
 
 /// What a backup has sealed.
@@ -90,7 +113,25 @@ pub struct SourceNight {
     /// `alarm`: something was unreadable, stale or missing, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_incomplete: bool,
+    /// What was unreadable, stale or missing, what is about the source as a whole first; absent in lines of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<NightFinding>,
 }
+
+/// What a night has found in a source, without any name: whoever may not read the source may read the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NightFinding {
+    /// Its kind, as in a manifest; or [`UNLISTED`].
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// `source-stale`: since when there is nothing new, RFC 3339, UTC; absent where nobody knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+/// The kind of findings that a report only counts: nobody knows of which source they are.
+pub const UNLISTED: &str = "unlisted";
 
 /// A generation that raised an alarm first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -126,9 +167,9 @@ pub struct NightEnd {
     /// What was sealed.
     pub sealed: Option<SealedNight>,
     /// Why nothing was sealed, or what was wrong afterwards.
-    pub why: Option<String>,
+    pub why: Option<Words>,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub hint: Option<Words>,
 }
 
 /// The log's file.
@@ -241,7 +282,7 @@ mod tests {
             time: "2026-11-23T01:31:00Z".into(),
             exit: 6,
             sealed: None,
-            why: Some("no medium".into()),
+            why: Some(Words::Text("no medium".into())),
             hint: None,
         };
         log.write(&end).unwrap();

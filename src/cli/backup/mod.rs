@@ -6,6 +6,7 @@ mod turn;
 
 use super::config::Config;
 use super::context::Context;
+use super::databases;
 use super::environment::absolute;
 use super::media::ledger::{check_not_gone, ledger_fault, sound_book};
 use super::patterns::{self, Idle};
@@ -158,11 +159,11 @@ impl Sealed {
     /// The outcome, after it was noted in the log of nights.
     fn recorded(self, record: &NightRecord, context: &Context) -> Outcome {
         let Done { report, medium, why, .. } = &self.done;
-        let not_held = report.hold_failed.is_some().then(|| message!("talk.not-held").to_string());
-        let unrecorded = self.unrecorded.as_ref().map(|e| e.message.to_string());
+        let not_held = report.hold_failed.is_some().then(|| message!("talk.not-held"));
+        let unrecorded = self.unrecorded.as_ref().map(|e| &e.message);
         let sealed = record.sealed(report, medium.clone());
         let exit = self.exit();
-        let is_written = record.end(exit, sealed, not_held.or(unrecorded).or_else(|| why.clone()), context);
+        let is_written = record.end(exit, sealed, not_held.as_ref().or(unrecorded).or(why.as_ref()), context);
         self.outcome(if is_written { exit } else { exit.sealed_only() })
     }
 
@@ -197,9 +198,12 @@ fn is_unchanged_since_a_night(state: &Path, context: &Context) -> bool {
 }
 
 fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed, CommandError> {
-    let is_configured = args.is_for_configured() && args.exclude.is_empty();
     // What the configuration says is told once: in the first night with it.
-    let is_told = is_configured && is_unchanged_since_a_night(&options.state, context);
+    let is_told = args.is_for_configured() && is_unchanged_since_a_night(&options.state, context);
+    if args.is_for_configured() && !is_told {
+        databases::warn_of(&options.sources, context);
+    }
+    let is_told = is_told && args.exclude.is_empty();
     let idle_patterns = patterns::without_effect(&options.sources).into_iter();
     let news: Vec<Message> =
         idle_patterns.filter(|(_, why)| !(is_told && *why == Idle::NotThere)).map(|(pattern, why)| idle(pattern, why)).collect();

@@ -4,13 +4,14 @@ use crate::cli::context::Context;
 use crate::cli::environment::now;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
-use crate::cli::ui::text::message;
+use crate::cli::ui::printable::Printable;
+use crate::cli::ui::text::{Message, message};
 use azekura::env::time_text;
 use azekura::event::FindingKind;
 use azekura::format::manifest::Finding;
 use azekura::format::seal::Verdict;
 use azekura::generation::is_within;
-use azekura::host::nights::{NightAlarm, NightLine, NightLog, SealedNight, SourceNight};
+use azekura::host::nights::{NightAlarm, NightFinding, NightLine, NightLog, SealedNight, SourceNight, UNLISTED};
 use azekura::host::state::StateDir;
 use azekura::job::backup::{AlarmOrigin, Report, SourceOptions};
 use std::collections::BTreeSet;
@@ -47,13 +48,13 @@ impl NightRecord {
     /// Notes that the run failed. Without a state directory the error says so already.
     pub fn failed(&self, error: &CommandError, context: &Context) {
         if self.has_state {
-            let hint = Some(error.hint.to_string()).filter(|hint| !hint.is_empty());
-            self.write_end(error.exit, None, Some(error.message.to_string()), hint, context);
+            let hint = Some(&error.hint).filter(|hint| !hint.to_string().is_empty());
+            self.write_end(error.exit, None, Some(&error.message), hint, context);
         }
     }
 
     /// Notes how the run ended. False, and a warning, if that could not be written.
-    pub fn end(&self, exit: Exit, sealed: SealedNight, why: Option<String>, context: &Context) -> bool {
+    pub fn end(&self, exit: Exit, sealed: SealedNight, why: Option<&Message>, context: &Context) -> bool {
         self.write_end(exit, Some(sealed), why, None, context)
     }
 
@@ -61,10 +62,11 @@ impl NightRecord {
         &self,
         exit: Exit,
         sealed: Option<SealedNight>,
-        why: Option<String>,
-        hint: Option<String>,
+        why: Option<&Message>,
+        hint: Option<&Message>,
         context: &Context,
     ) -> bool {
+        let (why, hint) = (why.map(Printable::words), hint.map(Printable::words));
         let (begun, process, time) = (self.begun.clone(), std::process::id(), time_text(now()));
         let line = NightLine::Ended { begun, process, time, exit: exit.code(), sealed: sealed.map(Box::new), why, hint };
         let written = self.log.write(&line);
@@ -76,17 +78,17 @@ impl NightRecord {
 
     /// What was sealed.
     pub fn sealed(&self, report: &Report, medium: String) -> SealedNight {
-        let all_are_listed = report.count("findings") <= report.findings.len() as u64;
-        let is_note = |f: &&Finding| f.kind.parse().is_ok_and(|kind: FindingKind| kind.is_note());
-        let faults: Vec<&[u8]> = report.findings.iter().filter(|f| !is_note(f)).map(|f| &f.path[..]).collect();
-        let is_about = |path: &[u8], name: &Vec<u8>| is_within(path, name);
+        let faults: Vec<&Finding> = report.findings.iter().filter(|f| !is_note(f)).collect();
+        let unlisted = report.count("findings").saturating_sub(faults.len() as u64);
         // What is about no source, such as the medium, is about all.
-        let about_all = faults.iter().any(|path| !self.sources.iter().any(|name| is_about(path, name)));
+        let is_of_none = |path: &[u8]| !self.sources.iter().any(|name| is_within(path, name));
         let source = |((bytes, name), origin): ((&Vec<u8>, String), &String)| {
             let raised = report.alarms.iter().zip(&report.origins).filter(|(a, _)| a.source == *bytes);
             let of = |(_, o): (_, &AlarmOrigin)| NightAlarm { set: o.set.to_string(), generation: o.generation };
             let alarms: BTreeSet<NightAlarm> = raised.map(of).collect();
-            let is_incomplete = !all_are_listed || about_all || faults.iter().any(|path| is_about(path, bytes));
+            let is_of_it = |f: &&&Finding| is_within(&f.path, bytes) || is_of_none(&f.path);
+            let findings = counted(faults.iter().filter(is_of_it).copied(), unlisted, &report.time);
+            let is_incomplete = !findings.is_empty();
             let verdict = match is_incomplete {
                 _ if !alarms.is_empty() => Verdict::Alarm,
                 true => Verdict::Incomplete,
@@ -98,6 +100,7 @@ impl NightRecord {
                 verdict,
                 is_incomplete: is_incomplete && !alarms.is_empty(),
                 alarms: alarms.into_iter().collect(),
+                findings,
             }
         };
         SealedNight {
@@ -112,4 +115,35 @@ impl NightRecord {
             sources: self.sources.iter().zip(names(&self.sources)).zip(&self.origins).map(source).collect(),
         }
     }
+}
+
+/// Whether a finding makes no night incomplete.
+fn is_note(finding: &Finding) -> bool {
+    finding.kind.parse().is_ok_and(|kind: FindingKind| kind.is_note())
+}
+
+/// How many findings of each kind a source has in a generation that was sealed at `time`. What is about single entries comes last.
+fn counted<'f>(findings: impl Iterator<Item = &'f Finding>, unlisted: u64, time: &str) -> Vec<NightFinding> {
+    let mut counted: Vec<NightFinding> = Vec::new();
+    for finding in findings {
+        match counted.iter_mut().find(|c| c.kind == finding.kind) {
+            Some(of_kind) => of_kind.count += 1,
+            None => counted.push(NightFinding { kind: finding.kind.clone(), count: 1, since: stale_since(finding, time) }),
+        }
+    }
+    let is_of_entries = |c: &NightFinding| {
+        use FindingKind::{AttributesUnreadable, Changed, Unreadable, Vanished};
+        [AttributesUnreadable, Changed, Unreadable, Vanished].iter().any(|kind| kind.name() == c.kind)
+    };
+    counted.sort_by_key(is_of_entries);
+    counted.extend((unlisted > 0).then(|| NightFinding { kind: UNLISTED.into(), count: unlisted, since: None }));
+    counted
+}
+
+/// Since when a source that is stale has nothing new.
+fn stale_since(finding: &Finding, time: &str) -> Option<String> {
+    let hours = finding.detail.strip_suffix(" hours").filter(|_| finding.kind == FindingKind::SourceStale.name())?;
+    let sealed = chrono::DateTime::parse_from_rfc3339(time).ok()?.to_utc();
+    let since = sealed.checked_sub_signed(chrono::TimeDelta::try_hours(hours.parse().ok()?)?)?;
+    Some(since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }

@@ -48,7 +48,7 @@ pub fn talk(answer: &Backup, is_held: bool, context: &Context) {
         false if is_new => context.warn(&message!("talk.held")),
         false => context.warn(&message!("talk.nothing-added")),
     }
-    findings::list(&answer.findings.first, answer.statistics.of("findings").max(answer.findings.len()));
+    findings::list(&answer.findings.first, answer.statistics.of("findings"));
 }
 
 /// `to` is the medium as the user named it: the next command names it so, too. One that is not there any more cannot be

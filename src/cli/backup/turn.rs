@@ -6,10 +6,9 @@ use crate::cli::loader::wait;
 use crate::cli::media::ledger::out_of_use;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
-use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
-use crate::cli::ui::text::{message, speak_under_hold};
-use crate::cli::ui::units::time;
+use crate::cli::ui::text::{Message, message, speak_under_hold};
+use crate::cli::ui::units::Moment;
 use azekura::env::{Env, clean_environment};
 use azekura::host::ledger::{Ledger, LedgerError};
 use azekura::job::backup::{Options, Report, backup};
@@ -31,7 +30,7 @@ pub struct Done {
     /// The medium was seen to leave.
     pub is_gone: bool,
     /// What was wrong after the generation was sealed, for the log of nights.
-    pub why: Option<String>,
+    pub why: Option<Message>,
 }
 
 /// Backs up to a medium that is in no pool.
@@ -68,11 +67,11 @@ fn tell_if_doubtful(options: &Options, medium: &str, context: &Context) -> bool 
 }
 
 /// `None` where the run says of the ledger itself that nothing is entered into it.
-fn untold(error: &LedgerError, context: &Context) -> Option<String> {
+fn untold(error: &LedgerError, context: &Context) -> Option<Message> {
     let LedgerError::Io { path, .. } = error else { return None };
     let said = message!("media.untold", path = path);
     context.warn(&said);
-    Some(said.to_string())
+    Some(said)
 }
 
 /// Backs up to the medium of the pool that is due.
@@ -151,7 +150,7 @@ fn refused(refusal: &Refusal, at: &Path, context: &Context) -> CommandError {
         }
         FoundMedium::Unregistered { set } => message!("error.media.unregistered", set = set, due = due),
         FoundMedium::Held { medium, since, why } => {
-            message!("error.media.held", name = medium, since = time(since, Lang::spoken()), why = recorded::why(why))
+            message!("error.media.held", name = medium, since = Moment(since), why = recorded::why(why))
         }
         FoundMedium::Damaged { medium } => message!("error.media.damaged", name = medium, due = due),
         FoundMedium::SetLost { medium } => message!("error.media.set-lost", name = medium),

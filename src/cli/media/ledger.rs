@@ -43,12 +43,12 @@ fn out_of_use_of(typed: &str) -> Result<OutOfUse, Message> {
 }
 
 /// Why a medium is not used any more.
-pub fn out_of_use(why: OutOfUse) -> String {
-    find(match why {
-        OutOfUse::Lost => "media.lost",
-        OutOfUse::Broken => "media.broken",
-        OutOfUse::Disposed => "media.disposed",
-    })
+pub fn out_of_use(why: OutOfUse) -> Message {
+    match why {
+        OutOfUse::Lost => message!("media.lost"),
+        OutOfUse::Broken => message!("media.broken"),
+        OutOfUse::Disposed => message!("media.disposed"),
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -151,7 +151,7 @@ fn list_text(answer: &Media) -> String {
         columns.row([
             m.name.printable(),
             m.pool.as_deref().unwrap_or_default().printable(),
-            m.out_of_use.map_or_else(|| m.place.as_deref().unwrap_or_default().printable(), out_of_use),
+            m.out_of_use.map_or_else(|| m.place.as_deref().unwrap_or_default().printable(), |why| out_of_use(why).to_string()),
             when(written.map(|w| &w.time[..])),
             written.filter(|w| w.generation > 0).map(|w| w.generation.printable()).unwrap_or_default(),
             written.map(|w| w.check_code.printable()).unwrap_or_default(),

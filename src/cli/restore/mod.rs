@@ -15,7 +15,8 @@ use crate::cli::ui::output::Outcome;
 use crate::cli::ui::printable::{Printable, path_name};
 use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
-use crate::cli::ui::units::{bytes, count, duration, time};
+use crate::cli::ui::units::{bytes, count, time};
+use crate::cli::ui::words::duration;
 use crate::cli::ui::{findings, words};
 use azekura::answer::facts::{self, FACTS, FaultName, PathName};
 use azekura::answer::generations::{BytesOfMedium, LINES};
@@ -286,6 +287,9 @@ fn text(answer: &Restore) -> String {
             table.row(find("label.took"), took(answer, seconds).to_string());
         }
         table.row(find("label.not-restored"), count(answer.not_restored));
+        if !answer.not_found.is_empty() {
+            table.row(find("label.not-found"), count(answer.not_found.len()));
+        }
         table.row(find("label.shortfalls"), count(answer.shortfalls));
         if answer.withheld > 0 {
             table.row(find("label.withheld"), message!("restore.withheld", count = count(answer.withheld)).to_string());
@@ -295,6 +299,9 @@ fn text(answer: &Restore) -> String {
         let lost = answer.not_restored + answer.entries_lost;
         let result = match (exit(answer), is_whole) {
             (Exit::Good, _) => message!("restore.good"),
+            (Exit::Failed, _) if lacking == 0 => {
+                message!("restore.not-all-found", count = count(answer.not_found.len()))
+            }
             (_, true) => message!("restore.doubtful"),
             _ if lost > 0 => message!("restore.lost", count = count(lost)),
             _ => message!("restore.bad"),

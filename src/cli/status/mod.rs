@@ -1,5 +1,6 @@
 //! `azekura status`: how the backups stand, by this host's own records; the copies there are, and what they lack.
 
+mod causes;
 mod problems;
 
 use super::context::Context;
@@ -19,12 +20,18 @@ use azekura::host::nights::SealedNight;
 use azekura::job::incident::hold::active_hold;
 use azekura::job::media::copies::{CopyRisk, DataCopy, copies, count_321, risks, risks_321};
 use azekura::job::status::SourceStatus;
+use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(long = "321")]
     rule_321: bool,
+    #[arg(long)]
+    all: bool,
 }
+
+/// Warnings of one kind that are shown without `--all`: the worst of them.
+const SHOWN: usize = 3;
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let (_, book) = book(context)?;
@@ -39,7 +46,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     }
     let hold = active_hold(&book);
     let is_quiet = hold.is_some() || judgement.has_open_alarm();
-    let problems = problems::of_all(&judgement.problems, hold.as_ref(), &book);
+    // Without a pool, the medium that was written last is the one.
+    let due = match context.pool_of(None) {
+        Some(pool) => pool.pool().due(&book).map(|(due, _)| due.to_owned()),
+        None => judgement.last.as_ref().map(|last| last.medium.clone()),
+    };
+    let problems = problems::of_all(&judgement.problems, hold.as_ref(), &book, due.as_deref());
     let lacks: Vec<answer::Lack> = lacks.iter().map(lack).collect();
     // Under a hold or an open alarm, the medium that was written last stays where it is.
     let stays = judgement.last.as_ref().filter(|_| is_quiet).map(|last| last.medium.as_str());
@@ -64,9 +76,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     // Said already: the ledger as it was read, and the hold as every command says it first.
     let is_news = |p: &&answer::Problem| !matches!(p.problem, ProblemName::LedgerChanged | ProblemName::Hold);
-    let problems = answer.problems.first.iter().filter(is_news).map(|p| Message::plain(&format!("{} {}", p.text, p.next)));
-    let warnings = problems.chain(answer.lacks.first.iter().map(|l| warning(l, stays))).collect();
-    Ok(Outcome { warnings, ..Outcome::new(exit(&answer, is_quiet, &book), text(&answer), &answer) })
+    let problems: Vec<&answer::Problem> = answer.problems.first.iter().filter(is_news).collect();
+    let is_shown = |at: usize| args.all || problems[..at].iter().filter(|p| p.problem == problems[at].problem).count() < SHOWN;
+    let (shown, left_out): (Vec<usize>, Vec<usize>) = (0..problems.len()).partition(|at| is_shown(*at));
+    let shown = shown.iter().map(|at| message!("status.problem-and-next", text = problems[*at].text, next = problems[*at].next));
+    let more = (!left_out.is_empty()).then(|| message!("status.more", count = left_out.len()));
+    let warnings = shown.chain(more).chain(answer.lacks.first.iter().map(|l| warning(l, stays))).collect();
+    let said = text(&answer, context.config_file().as_deref());
+    Ok(Outcome { warnings, ..Outcome::new(exit(&answer, is_quiet, &book), said, &answer) })
 }
 
 /// What a monitor has to know first comes first: a changed ledger, a hold or an open alarm, then the verdict.
@@ -80,7 +97,8 @@ fn exit(answer: &Status, is_quiet: bool, book: &LedgerContent) -> Exit {
     }
 }
 
-fn text(answer: &Status) -> String {
+/// `config`: the configuration, which may name whom to call.
+fn text(answer: &Status, config: Option<&Path>) -> String {
     let verdict = match answer.verdict {
         StatusVerdict::Good => "status.verdict.good",
         StatusVerdict::Attention => "status.verdict.attention",
@@ -104,10 +122,12 @@ fn text(answer: &Status) -> String {
     if let Some(next) = &answer.next {
         text.push_str(&format!("{} {}\n", find("heading.hint"), next.printable()));
     }
-    if let Some(contact) = &answer.contact {
-        text.push_str(&format!("{}\n", message!("status.contact", contact = contact)));
-    }
-    text
+    let contact = match (&answer.contact, config) {
+        (Some(contact), _) => message!("status.contact", contact = contact),
+        (None, Some(config)) => message!("status.no-contact", path = config),
+        (None, None) => message!("status.no-contact-no-file"),
+    };
+    format!("{text}{contact}\n")
 }
 
 fn source_table(sources: &[answer::SourceStatus]) -> String {

@@ -1,7 +1,9 @@
 //! What speaks against "good", in words.
 
+use super::causes;
 use crate::cli::environment::now;
 use crate::cli::media::ledger::{ledger_fault, out_of_use};
+use crate::cli::ui::exit::Exit;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::{Message, message};
@@ -15,15 +17,17 @@ use azekura::job::media::whereabouts::attached_at;
 use azekura::job::status::{Problem as Judged, Severity};
 use azekura::medium::is_mounted;
 
-/// All problems, the worst first: a changed ledger, a hold, then those of the judgement.
-pub fn of_all(judged: &[Judged], hold: Option<&Hold>, book: &LedgerContent) -> Vec<Problem> {
+/// All problems, the worst first: a changed ledger, a hold, then those of the judgement. `due`: the medium that the next backup
+/// goes to, where that is known.
+pub fn of_all(judged: &[Judged], hold: Option<&Hold>, book: &LedgerContent, due: Option<&str>) -> Vec<Problem> {
     let ledger = ledger_fault(book).map(|text| failure(ProblemName::LedgerChanged, &text, &message!("status.do.ledger-changed")));
     let hold_problem = hold.map(|hold| {
         let text = hold_line(hold);
         Problem { time: Some(hold.since.as_str().into()), ..failure(ProblemName::Hold, &text, &message!("status.do.hold")) }
     });
     let is_quiet = hold.is_some() || judged.iter().any(Judged::is_open_alarm);
-    ledger.into_iter().chain(hold_problem).chain(judged.iter().map(|judged| worded(judged, is_quiet, book))).collect()
+    let due = due.map_or_else(|| message!("status.the-medium"), Message::plain);
+    ledger.into_iter().chain(hold_problem).chain(judged.iter().map(|judged| worded(judged, is_quiet, book, &due))).collect()
 }
 
 /// Which of them to begin with: the worst. That a source is old follows from a failed night or an incomplete backup, where
@@ -49,23 +53,24 @@ fn failure(problem: ProblemName, text: &Message, next: &Message) -> Problem {
         generation: None,
         time: None,
         medium: None,
+        causes: None,
         text: text.to_string().into(),
         next: next.to_string().into(),
     }
 }
 
-fn worded(judged: &Judged, is_quiet: bool, book: &LedgerContent) -> Problem {
+fn worded(judged: &Judged, is_quiet: bool, book: &LedgerContent, due: &Message) -> Problem {
     let severity = match judged.severity() {
         Severity::Good => StatusVerdict::Good,
         Severity::Attention => StatusVerdict::Attention,
         Severity::Failure => StatusVerdict::Failure,
     };
     let of_media = || of_media(judged, book).or_else(|| of_state(judged));
-    let problem = of_source(judged).or_else(of_media).unwrap_or_else(|| of_night(judged, is_quiet));
+    let problem = of_source(judged, due).or_else(of_media).unwrap_or_else(|| of_night(judged, is_quiet, due));
     Problem { severity, ..problem }
 }
 
-fn of_source(judged: &Judged) -> Option<Problem> {
+fn of_source(judged: &Judged, due: &Message) -> Option<Problem> {
     let about = |source: &String, generation, of: Problem| Problem { source: Some(source.as_str().into()), generation, ..of };
     Some(match judged {
         Judged::SourceNever { source } => {
@@ -81,15 +86,23 @@ fn of_source(judged: &Judged) -> Option<Problem> {
                 }
                 false => {
                     let text = message!("status.problem.source-old", source = source, time = when, hours = hours);
-                    (text, message!("status.do.source-old"))
+                    (text, message!("status.do.source-old", medium = due))
                 }
             };
             let old = failure(ProblemName::SourceOld, &text, &next);
             Problem { time: Some(sealed.as_str().into()), ..about(source, None, old) }
         }
-        Judged::SourceIncomplete { source, generation } => {
-            let text = message!("status.problem.source-incomplete", source = source, number = generation);
-            let incomplete = failure(ProblemName::SourceIncomplete, &text, &message!("status.do.source-incomplete"));
+        Judged::SourceIncomplete { source, generation, findings } => {
+            let text = match findings.is_empty() {
+                true => message!("status.problem.source-incomplete", source = source, number = generation),
+                false => {
+                    let why = causes::line(findings);
+                    message!("status.problem.source-incomplete-why", source = source, number = generation, why = why)
+                }
+            };
+            let next = message!("status.do.source-incomplete", source = source);
+            let causes = (!findings.is_empty()).then(|| findings.iter().map(causes::answer).collect());
+            let incomplete = Problem { causes, ..failure(ProblemName::SourceIncomplete, &text, &next) };
             about(source, Some(*generation), incomplete)
         }
         Judged::SourceAlarm { source, generation } => {
@@ -121,12 +134,12 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
     Some(match judged {
         Judged::NotReadBack { generation, medium } => {
             let text = message!("status.problem.not-read-back", number = generation, medium = medium);
-            let not_read_back = failure(ProblemName::NotReadBack, &text, &message!("status.do.not-read-back"));
+            let not_read_back = failure(ProblemName::NotReadBack, &text, &message!("status.do.not-read-back", medium = medium));
             Problem { generation: Some(*generation), medium: Some(medium.as_str().into()), ..not_read_back }
         }
         Judged::Damaged { medium, objects } => {
             let text = message!("status.problem.damaged", medium = medium, count = count(*objects));
-            let damaged = failure(ProblemName::Damaged, &text, &message!("status.do.damaged"));
+            let damaged = failure(ProblemName::Damaged, &text, &message!("status.do.damaged", medium = medium));
             Problem { medium: Some(medium.as_str().into()), ..damaged }
         }
         Judged::Mismatched { medium, is_read, is_newer, time: since } => {
@@ -144,12 +157,13 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
             Problem { medium: Some(medium.as_str().into()), time: Some(since.as_str().into()), ..mismatched }
         }
         Judged::Full { medium } => {
-            let full = failure(ProblemName::Full, &message!("status.problem.full", medium = medium), &message!("status.do.full"));
+            let (text, next) = (message!("status.problem.full", medium = medium), message!("status.do.full", medium = medium));
+            let full = failure(ProblemName::Full, &text, &next);
             Problem { medium: Some(medium.as_str().into()), ..full }
         }
         Judged::OutOfUse { medium, why } => {
             let text = message!("status.problem.out-of-use", medium = medium, why = out_of_use(*why));
-            let gone = failure(ProblemName::OutOfUse, &text, &message!("status.do.out-of-use"));
+            let gone = failure(ProblemName::OutOfUse, &text, &message!("status.do.out-of-use", medium = medium));
             Problem { medium: Some(medium.as_str().into()), ..gone }
         }
         Judged::NotSwapped { medium, due, nights } => {
@@ -163,8 +177,8 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
             let at = book.media().remove(medium).and_then(|m| attached_at(&m, book, &[]).ok()?).filter(|at| is_mounted(at));
             // Where unmounting is done, it is not what is left to do.
             let next = match at {
-                Some(at) => message!("status.do.still-attached", place = at),
-                None => message!("status.do.still-plugged"),
+                Some(at) => message!("status.do.still-attached", medium = medium, place = at),
+                None => message!("status.do.still-plugged", medium = medium),
             };
             let stays = failure(ProblemName::StillAttached, &text, &next);
             Problem { medium: Some(medium.as_str().into()), ..stays }
@@ -221,30 +235,34 @@ fn is_ahead(rfc3339: &str) -> bool {
     chrono::DateTime::parse_from_rfc3339(rfc3339).is_ok_and(|time| time.timestamp() > now().seconds)
 }
 
-fn of_night(judged: &Judged, is_quiet: bool) -> Problem {
+fn of_night(judged: &Judged, is_quiet: bool, due: &Message) -> Problem {
     let when = |begun: &String| time(begun, Lang::spoken());
     match judged {
         Judged::NightFailed { begun, exit, why, hint } => {
-            let why = why.as_deref().unwrap_or_default();
+            let why = why.as_ref().map(|why| Message::recorded(why).to_string()).unwrap_or_default();
             let text = message!("status.problem.night-failed", time = when(begun), exit = u64::from(*exit), why = why);
-            // What the run itself said to do is more exact. Under a hold or an open alarm it may ask for a medium.
-            let hint = hint.as_ref().filter(|_| !is_quiet);
-            let next = hint.map_or_else(|| message!("status.do.night-failed"), |hint| Message::plain(hint));
+            let next = match hint {
+                // Whoever reads this did not type the command.
+                _ if *exit == Exit::Interrupted.code() => message!("status.do.night-interrupted", medium = due),
+                // What the run itself said to do is more exact. Under a hold or an open alarm it may ask for a medium.
+                Some(hint) if !is_quiet => Message::recorded(hint),
+                _ => message!("status.do.night-failed"),
+            };
             let failed = failure(ProblemName::NightFailed, &text, &next);
             Problem { time: Some(begun.as_str().into()), ..failed }
         }
         Judged::NightCutOff { begun } => {
             let text = message!("status.problem.night-cut-off", time = when(begun));
-            let cut_off = failure(ProblemName::NightCutOff, &text, &message!("status.do.night-cut-off"));
+            let cut_off = failure(ProblemName::NightCutOff, &text, &message!("status.do.night-cut-off", medium = due));
             Problem { time: Some(begun.as_str().into()), ..cut_off }
         }
         Judged::Unrecorded { generation, why } => {
-            let text = message!("status.problem.unrecorded", number = generation, why = why);
+            let text = message!("status.problem.unrecorded", number = generation, why = Message::recorded(why));
             let unrecorded = failure(ProblemName::Unrecorded, &text, &message!("status.do.unrecorded"));
             Problem { generation: Some(*generation), ..unrecorded }
         }
         Judged::FailedAfterwards { generation, why, is_held_since } => {
-            let text = message!("status.problem.failed-afterwards", number = generation, why = why);
+            let text = message!("status.problem.failed-afterwards", number = generation, why = Message::recorded(why));
             let next = match is_held_since {
                 true => message!("status.do.failed-afterwards-held"),
                 false => message!("status.do.failed-afterwards"),
@@ -268,6 +286,8 @@ fn of_night(judged: &Judged, is_quiet: bool) -> Problem {
             failure(ProblemName::LogTorn, &text, &message!("status.do.log-torn"))
         }
         // The others have been worded.
-        _ => failure(ProblemName::NoBackup, &message!("status.problem.no-backup"), &message!("status.do.no-backup")),
+        _ => {
+            failure(ProblemName::NoBackup, &message!("status.problem.no-backup"), &message!("status.do.no-backup", medium = due))
+        }
     }
 }

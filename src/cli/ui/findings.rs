@@ -4,7 +4,7 @@ use super::lang::Lang;
 use super::output::to_stderr;
 use super::printable::Printable;
 use super::recorded;
-use super::text::{find_optional, message};
+use super::text::{Message, find_optional, message};
 use super::units::{bytes, count, time};
 use azekura::answer::exact;
 use azekura::answer::facts::{Finding, RefusalName, Refused};
@@ -13,17 +13,25 @@ use azekura::event::FindingKind;
 /// Findings that are shown; `--json` has the first thousand, and a manifest may have more.
 const SHOWN: usize = 20;
 
-/// Lists the first of `total` findings.
+/// Lists the first of `total` findings, and the notes apart: nothing is missing because of them, and they are not counted.
 pub fn list(findings: &[Finding], total: u64) {
+    let is_note = |f: &&Finding| f.kind.parse().is_ok_and(|kind: FindingKind| kind.is_note());
+    let (notes, findings): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(is_note);
+    list_of(&message!("talk.findings", count = count(total)), &findings, total);
+    list_of(&message!("talk.notes", count = count(notes.len() as u64)), &notes, notes.len() as u64);
+}
+
+fn list_of(heading: &Message, findings: &[&Finding], total: u64) {
     if total == 0 {
         return;
     }
-    to_stderr(&format!("{}\n", message!("talk.findings", count = count(total))));
+    to_stderr(&format!("{heading}\n"));
     for f in findings.iter().take(SHOWN) {
         to_stderr(&format!("  {}\n", finding(f)));
     }
-    if total > SHOWN as u64 {
-        to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(total - SHOWN as u64))));
+    let more = total.saturating_sub(findings.len().min(SHOWN) as u64);
+    if more > 0 {
+        to_stderr(&format!("  {}\n", message!("talk.more-findings", count = count(more))));
     }
 }
 

@@ -5,6 +5,7 @@
 //! `\x{1b}`.
 
 use azekura::answer::{Text, name};
+use azekura::host::nights::Words;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -13,6 +14,11 @@ use std::path::{Path, PathBuf};
 /// A value that can be written to a terminal or a page, with everything that is not plainly visible escaped.
 pub trait Printable {
     fn printable(&self) -> String;
+
+    /// As a log keeps it that is read in another language.
+    fn words(&self) -> Words {
+        Words::Text(self.printable())
+    }
 }
 
 /// How a recovery key begins, in either case.
@@ -94,6 +100,10 @@ impl<const MOST: usize> Printable for azekura::answer::Clipped<MOST> {
 impl<T: Printable + ?Sized> Printable for &T {
     fn printable(&self) -> String {
         (**self).printable()
+    }
+
+    fn words(&self) -> Words {
+        (**self).words()
     }
 }
 

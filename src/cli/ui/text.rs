@@ -5,6 +5,8 @@
 use super::catalogue::{filled, text};
 use super::lang::Lang;
 use super::printable::Printable;
+use super::units::time;
+use azekura::host::nights::Words;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// `message!("key", gap = value, …)`: every value must be [`Printable`].
 macro_rules! message {
     ($key:literal $(, $gap:ident = $value:expr)* $(,)?) => {
-        $crate::cli::ui::text::Message::new($key, vec![$((stringify!($gap), $crate::cli::ui::printable::Printable::printable(&$value))),*])
+        $crate::cli::ui::text::Message::new($key, vec![$((stringify!($gap), $crate::cli::ui::printable::Printable::words(&$value))),*])
     };
 }
 pub(crate) use message;
@@ -21,12 +23,23 @@ pub(crate) use message;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     key: Cow<'static, str>,
-    gaps: Box<[(&'static str, String)]>,
+    gaps: Box<[(Cow<'static, str>, Words)]>,
 }
 
 impl Message {
-    pub fn new(key: &'static str, gaps: Vec<(&'static str, String)>) -> Self {
-        Self { key: key.into(), gaps: gaps.into() }
+    pub fn new(key: &'static str, gaps: Vec<(&'static str, Words)>) -> Self {
+        Self { key: key.into(), gaps: gaps.into_iter().map(|(name, value)| (name.into(), value)).collect() }
+    }
+
+    /// What a run has recorded of what it said. What earlier versions have recorded stays in the language of the run.
+    pub fn recorded(words: &Words) -> Self {
+        match words {
+            Words::Message { key, gaps } => {
+                let gaps = gaps.iter().map(|(name, value)| (name.clone().into(), value.clone()));
+                Self { key: key.clone().into(), gaps: gaps.collect() }
+            }
+            other => Self::plain(&said(other)),
+        }
     }
 
     /// A text that is already in the language chosen, as an answer has it.
@@ -51,7 +64,17 @@ impl Message {
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&filled(&find(&self.key), &self.gaps))
+        let gaps: Vec<_> = self.gaps.iter().map(|(name, value)| (&**name, said(value))).collect();
+        f.write_str(&filled(&find(&self.key), &gaps))
+    }
+}
+
+/// Words in the language now spoken.
+fn said(words: &Words) -> String {
+    match words {
+        Words::Message { .. } => Message::recorded(words).to_string(),
+        Words::Time { time: at } => time(at, Lang::spoken()).printable(),
+        Words::Text(text) => text.printable(),
     }
 }
 
@@ -61,6 +84,11 @@ impl std::error::Error for Message {}
 impl Printable for Message {
     fn printable(&self) -> String {
         self.to_string()
+    }
+
+    fn words(&self) -> Words {
+        let gaps = self.gaps.iter().map(|(name, value)| (name.clone().into_owned(), value.clone()));
+        Words::Message { key: self.key.clone().into_owned(), gaps: gaps.collect() }
     }
 }
 
@@ -115,6 +143,7 @@ pub const ASKING_ACTIONS: &[&str] = &[
     "status.do.full",
     "status.do.night-cut-off",
     "status.do.night-failed",
+    "status.do.night-interrupted",
     "status.do.no-backup",
     "status.do.not-read-back",
     "status.do.not-swapped",

@@ -1,7 +1,8 @@
 //! Numbers, sizes and times as people read them.
 
 use super::lang::Lang;
-use super::text::message;
+use super::printable::Printable;
+use azekura::host::nights::Words;
 use chrono::{DateTime, Datelike, FixedOffset, Local, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
 
 const WEEKDAYS: [char; 7] = ['月', '火', '水', '木', '金', '土', '日'];
@@ -16,17 +17,6 @@ pub fn bytes(n: u64) -> String {
     // A float is exact enough: the text has one digit after the point.
     let value = n as f64 / 1024f64.powi(power as i32);
     format!("{value:.1} {}", UNITS[power - 1])
-}
-
-/// A span of time as a person would say it: `4.2 s`, `12 min 5 s`, `3 h 20 min`.
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => message!("unit.seconds", seconds = format!("{seconds:.1}")),
-        60..3600 => message!("unit.minutes", minutes = whole / 60, seconds = whole % 60),
-        _ => message!("unit.hours", hours = whole / 3600, minutes = whole % 3600 / 60),
-    }
-    .to_string()
 }
 
 /// A count with its thousands apart: `1,234,567`.
@@ -50,6 +40,19 @@ pub fn time(rfc3339: &str, lang: Lang) -> String {
     match lang {
         Lang::Ja => japanese(at.to_utc()),
         Lang::En => at.with_timezone(&Local).format("%Y-%m-%d (%a) %H:%M %:z").to_string(),
+    }
+}
+
+/// A time as [`time`] shows it in the language now spoken; in a log, the time itself.
+pub struct Moment<'t>(pub &'t str);
+
+impl Printable for Moment<'_> {
+    fn printable(&self) -> String {
+        time(self.0, Lang::spoken())
+    }
+
+    fn words(&self) -> Words {
+        Words::Time { time: self.0.to_owned() }
     }
 }
 

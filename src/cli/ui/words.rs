@@ -16,6 +16,17 @@ use azekura::job::inspect::RefusedEntries;
 use azekura::job::inspect::verify::{Damage, DamageKind};
 use azekura::seal::chain::{Fault, FaultKind};
 
+/// A span of time as a person would say it: `4.2 s`, `12 min 5 s`, `3 h 20 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => message!("unit.seconds", seconds = format!("{seconds:.1}")),
+        60..3600 => message!("unit.minutes", minutes = whole / 60, seconds = whole % 60),
+        _ => message!("unit.hours", hours = whole / 3600, minutes = whole % 3600 / 60),
+    }
+    .to_string()
+}
+
 /// What desktop systems have left on a medium: no fault.
 pub fn litter<'n>(names: impl IntoIterator<Item = &'n str>) -> impl Iterator<Item = Message> {
     names.into_iter().map(|name| message!("verify.litter", name = name))

@@ -1,8 +1,8 @@
 //! The hold (保全): after an alarm, or when somebody asks for it, the rotation stops, so that no clean medium is attached
 //! to a host that may be compromised.
 //!
-//! Anybody may put it on, with no key. Taking it off needs two people, or one person on two days: an intruder is one
-//! person, and in a hurry.
+//! Anybody may put it on, with no key. Taking it off needs two people, or one person twice, hours apart: an intruder is
+//! one person, and in a hurry.
 
 use super::people::{is_nobody, is_same_person};
 use crate::env::Env;
@@ -13,8 +13,8 @@ use crate::host::state::StateDir;
 use crate::medium::{AttachedMedium, MediumError};
 use std::path::Path;
 
-/// Seconds after which it is another day.
-const ANOTHER_DAY: i64 = 12 * 3_600;
+/// Seconds between the two requests of one person.
+const APART_SECONDS: i64 = 12 * 3_600;
 
 /// An active hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +41,9 @@ pub enum HoldError {
     /// Two names belong to one person, or one of them is empty.
     #[error("the witness is the same person")]
     SamePerson,
-    /// The request to take it off alone is less than a day old.
-    #[error("it is still the same day")]
-    SameDay {
+    /// The request to take it off alone is less than 12 hours old.
+    #[error("less than 12 hours have passed")]
+    TooSoon {
         /// When it was requested, RFC 3339 in UTC.
         requested: String,
     },
@@ -85,7 +85,7 @@ type Result<T> = std::result::Result<T, HoldError>;
 pub enum Release {
     /// It is off.
     Done,
-    /// One person alone requested it, and may repeat the request on another day.
+    /// One person alone requested it, and may repeat the request 12 hours later.
     Requested,
 }
 
@@ -177,7 +177,7 @@ pub fn put_on_for_alarm(state: &Path, set: Id, generation: u64, why: &str, env: 
     Ok(Ledger::of(state).write(&env.time_text(), event)?)
 }
 
-/// Takes the hold off: `by` with a `witness` at once; `by` alone in two steps on two days.
+/// Takes the hold off: `by` with a `witness` at once; `by` alone in two steps, 12 hours apart.
 pub fn take_off(state: &Path, by: &str, witness: Option<&str>, env: &Env) -> Result<Release> {
     let ledger = Ledger::of(state);
     let book = ledger.read()?;
@@ -199,9 +199,9 @@ pub fn take_off(state: &Path, by: &str, witness: Option<&str>, env: &Env) -> Res
         }
         (None, Some((requested, _))) => {
             let passed = seconds_of(&requested).map(|then| (env.now)().seconds - then);
-            // Negative if the clock was set back: that is no other day.
-            if passed.is_none_or(|seconds| seconds < ANOTHER_DAY) {
-                return Err(HoldError::SameDay { requested });
+            // Negative if the clock was set back: nobody knows how much has passed.
+            if passed.is_none_or(|seconds| seconds < APART_SECONDS) {
+                return Err(HoldError::TooSoon { requested });
             }
             write(LedgerEvent::Released { by: by.to_owned(), witness: None })?;
             Ok(Release::Done)
@@ -276,14 +276,14 @@ mod tests {
         let h = Host::new();
         h.on();
         assert_eq!(h.off("院長", None).unwrap(), Release::Requested);
-        assert!(matches!(h.off("院長", None), Err(HoldError::SameDay { .. })));
+        assert!(matches!(h.off("院長", None), Err(HoldError::TooSoon { .. })));
         h.clock.fetch_add(-100_000, Ordering::Relaxed);
-        assert!(matches!(h.off("院長", None), Err(HoldError::SameDay { .. })), "the clock was set back");
+        assert!(matches!(h.off("院長", None), Err(HoldError::TooSoon { .. })), "the clock was set back");
         h.clock.fetch_add(200_000, Ordering::Relaxed);
         // Something happened in between.
         h.on();
         assert_eq!(h.off("院長", None).unwrap(), Release::Requested);
-        h.clock.fetch_add(ANOTHER_DAY, Ordering::Relaxed);
+        h.clock.fetch_add(APART_SECONDS, Ordering::Relaxed);
         assert_eq!(h.off("院長", None).unwrap(), Release::Done);
         assert!(!h.is_held());
     }
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(hold.added_by, ["鈴木"], "and who added to it");
         assert_eq!(h.off("Suzuki", None).unwrap(), Release::Requested);
         assert!(matches!(h.off("suzuki ", Some("SUZUKI")), Err(HoldError::SamePerson)));
-        assert!(matches!(h.off("SUZUKI", None), Err(HoldError::SameDay { .. })), "the same person, in other letters");
+        assert!(matches!(h.off("SUZUKI", None), Err(HoldError::TooSoon { .. })), "the same person, in other letters");
         assert!(matches!(h.off(" ", None), Err(HoldError::SamePerson)), "an empty name is no second person");
         assert!(matches!(h.off("", Some("Suzuki")), Err(HoldError::SamePerson)));
         assert_eq!(h.off("Sato", None).unwrap(), Release::Done);

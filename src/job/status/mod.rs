@@ -11,7 +11,7 @@ use self::pools::{not_swapped, of_pool};
 use crate::format::seal::Verdict;
 use crate::host::consistency::Misfit;
 use crate::host::ledger::{LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
-use crate::host::nights::{Night, NightEnd, SealedNight, SourceNight};
+use crate::host::nights::{Night, NightEnd, NightFinding, SealedNight, SourceNight, Words};
 use crate::job::incident::hold::active_hold;
 use crate::job::incident::open_alarms::{OpenAlarm, harmless_alarms, open_alarms};
 use crate::job::media::rotation::Pool;
@@ -62,6 +62,8 @@ pub enum Problem {
         source: String,
         /// That generation.
         generation: u64,
+        /// What it was; none where the log does not say it.
+        findings: Vec<NightFinding>,
     },
     /// The newest generation of a source has an alarm.
     SourceAlarm {
@@ -83,10 +85,10 @@ pub enum Problem {
         begun: String,
         /// The command's exit code.
         exit: u8,
-        /// Why, in the language of the run.
-        why: Option<String>,
-        /// What to do about it, likewise.
-        hint: Option<String>,
+        /// Why.
+        why: Option<Words>,
+        /// What to do about it.
+        hint: Option<Words>,
     },
     /// The last backup began, and nobody knows how it ended: it was killed, or the host went off.
     NightCutOff {
@@ -97,15 +99,15 @@ pub enum Problem {
     Unrecorded {
         /// That generation.
         generation: u64,
-        /// Why, in the language of the run.
-        why: String,
+        /// Why.
+        why: Words,
     },
     /// The last generation was sealed with an alarm, and something was wrong afterwards: its hold, or its record.
     FailedAfterwards {
         /// That generation.
         generation: u64,
-        /// What was wrong, in the language of the run.
-        why: String,
+        /// What was wrong.
+        why: Words,
         /// A hold was set all the same or since, or the alarm was called harmless.
         is_held_since: bool,
     },
@@ -522,12 +524,12 @@ fn of_source(source: &ExpectedSource, newest: Option<&SealedNight>, good: Option
             }),
         },
     }
-    let verdict = newest.and_then(|n| Some((n.generation, n.sources.iter().find(|s| s.name == source.name)?.verdict)));
-    match verdict {
-        Some((generation, Verdict::Alarm)) => problems.push(Problem::SourceAlarm { source: name(), generation }),
-        Some((generation, Verdict::Incomplete)) => problems.push(Problem::SourceIncomplete { source: name(), generation }),
-        _ => {}
-    }
+    let night = newest.and_then(|n| Some((n.generation, n.sources.iter().find(|s| s.name == source.name)?)));
+    problems.extend(night.and_then(|(generation, night)| match night.verdict {
+        Verdict::Alarm => Some(Problem::SourceAlarm { source: name(), generation }),
+        Verdict::Incomplete => Some(Problem::SourceIncomplete { source: name(), generation, findings: night.findings.clone() }),
+        _ => None,
+    }));
     problems
 }
 

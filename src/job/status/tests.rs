@@ -16,7 +16,14 @@ fn sealed(hours_ago: i64, verdict: Verdict) -> SealedNight {
         time: time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         verdict,
         read_back: ReadBack::Direct,
-        sources: vec![SourceNight { name: "ehr".into(), origin: None, verdict, alarms: Vec::new(), is_incomplete: false }],
+        sources: vec![SourceNight {
+            name: "ehr".into(),
+            origin: None,
+            verdict,
+            alarms: Vec::new(),
+            is_incomplete: false,
+            findings: Vec::new(),
+        }],
     }
 }
 
@@ -171,7 +178,7 @@ fn a_forgotten_swap_is_told_until_another_medium_is_written() {
 fn a_generation_without_a_record_is_told_from_an_alarm_without_a_hold() {
     let ended = |exit| {
         let mut night = night(exit, Some(sealed(10, Verdict::Good)));
-        night.end.as_mut().unwrap().why = Some("the disk is full".into());
+        night.end.as_mut().unwrap().why = Some(Words::Text("the disk is full".into()));
         problems(&[night])
     };
     assert!(matches!(&ended(8)[..], [Problem::Unrecorded { generation: 1, .. }]));
@@ -308,7 +315,7 @@ fn a_ledger_that_does_not_know_what_this_host_has_sealed_is_told() {
     let lost = Problem::NotInLedger { generation: 1, medium: "CL-01".into() };
     assert_eq!(problems_with(&nights, &book(&[other()]), &[]), [lost]);
     let mut unrecorded = night(8, Some(sealed(10, Verdict::Good)));
-    unrecorded.end.as_mut().unwrap().why = Some("the disk is full".into());
+    unrecorded.end.as_mut().unwrap().why = Some(Words::Text("the disk is full".into()));
     assert!(matches!(&problems_with(&[unrecorded], &book(&[other()]), &[])[..], [Problem::Unrecorded { .. }]));
     let mut torn = book(&[registered("CL-01"), written("CL-01")]);
     torn.torn_lately = 1;
@@ -370,7 +377,7 @@ fn what_a_failed_run_said_to_do_is_forgotten_when_the_ledger_knows_better() {
     let hint = |event: Option<LedgerEvent>, time: &str| {
         let mut failed = night(6, None);
         let end = failed.end.as_mut().unwrap();
-        (end.hint, end.time) = (Some("Attach CL-02.".into()), END.into());
+        (end.hint, end.time) = (Some(Words::Text("Attach CL-02.".into())), END.into());
         let mut book = book(&[registered("CL-01"), written("CL-01")]);
         book.lines.extend(event.map(|event| LedgerLine { line: 3, time: time.into(), event }));
         match &problems_with(&[night(0, Some(sealed(34, Verdict::Good))), failed], &book, &[])[0] {
