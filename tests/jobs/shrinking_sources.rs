@@ -319,8 +319,11 @@ fn a_dump_file_of_0_bytes_is_no_success() {
         h.write(name, "insert into patients");
         assert_eq!(h.backup().verdict, Verdict::Good);
         h.write(name, "");
-        let report = h.backup();
-        assert_eq!((report.verdict, finding(&report, "empty-dump")), (Verdict::Incomplete, vec![format!("source/{name}")]));
+        // In the second night it is as it was in the first.
+        for _ in 0..2 {
+            let report = h.backup();
+            assert_eq!((report.verdict, finding(&report, "empty-dump")), (Verdict::Incomplete, vec![format!("source/{name}")]));
+        }
         fs::remove_file(h.source().join(name)).expect("a deletion");
         assert_eq!(h.backup().verdict, Verdict::Good);
     }
@@ -340,10 +343,12 @@ fn a_dump_that_is_cut_off_is_told() {
         let rows: String = (0..rows).map(|i| format!("{i}\tpatient\n")).collect();
         for (end, is_whole) in [(last, true), ("", false)] {
             h.write("orca.sql", format!("{title}{rows}{end}"));
-            let report = h.backup();
             let cut_off = if is_whole { vec![] } else { vec!["source/orca.sql".to_owned()] };
-            assert_eq!(finding(&report, "dump-cut-off"), cut_off, "{} bytes", rows.len());
-            assert_eq!(report.verdict == Verdict::Good, is_whole);
+            for _ in 0..2 {
+                let report = h.backup();
+                assert_eq!(finding(&report, "dump-cut-off"), cut_off, "{} bytes", rows.len());
+                assert_eq!(report.verdict == Verdict::Good, is_whole);
+            }
         }
     }
     h.write("orca.sql", "");

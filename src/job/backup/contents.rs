@@ -12,7 +12,7 @@ use crate::tripwire::canaries::CanaryDigest;
 use crate::tripwire::dump::kind_of_dump;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Dumps that are remembered, the last seen first.
 const DUMPS: usize = 1_000;
@@ -40,6 +40,9 @@ struct KnownDump {
     is_dump: bool,
     bytes: u64,
     seen: i64,
+    /// What was read last was not as a dump has to be. The other fields are of the last one that was, if there was one.
+    #[serde(default)]
+    is_doubtful: bool,
 }
 
 /// A canary, as it was read last without an alarm.
@@ -63,6 +66,7 @@ struct Remembered {
 pub struct HostContents {
     sources: BTreeMap<Vec<u8>, SameContent>,
     dumps: BTreeMap<Vec<u8>, KnownDump>,
+    doubtful: BTreeSet<Vec<u8>>,
     canaries: BTreeMap<Vec<u8>, KnownCanary>,
     tonight: Mutex<BTreeMap<Vec<u8>, KnownDump>>,
     is_announced: bool,
@@ -93,7 +97,21 @@ impl HostContents {
                 }
             }
         }
+        all.doubtful = all.dumps.values().filter(|dump| dump.is_doubtful).map(|dump| dump.path.clone()).collect();
         all
+    }
+
+    /// Whether what was read last of the dump at this path was none: it is read again, also when it has not changed, so that it is
+    /// told again.
+    pub fn is_doubtful(&self, path: &[u8]) -> bool {
+        self.doubtful.contains(path)
+    }
+
+    /// What was read of the dump at this path is none.
+    pub fn doubt(&self, path: &[u8]) {
+        let first = || KnownDump { path: path.to_vec(), is_dump: false, bytes: 0, seen: 0, is_doubtful: true };
+        let last = self.dumps.get(path).cloned().unwrap_or_else(first);
+        self.tonight.lock().insert(path.to_vec(), KnownDump { seen: self.now, is_doubtful: true, ..last });
     }
 
     /// Whether a file of this path was a dump.
@@ -114,8 +132,8 @@ impl HostContents {
                 return Some((FindingKind::DumpShrank, format!("{bytes} of {} bytes", before.bytes)));
             }
         }
-        if is_dump || known.is_some() {
-            let dump = KnownDump { path: path.to_vec(), is_dump, bytes, seen: self.now };
+        if is_dump || known.is_some() || self.is_doubtful(path) {
+            let dump = KnownDump { path: path.to_vec(), is_dump, bytes, seen: self.now, is_doubtful: false };
             self.tonight.lock().insert(path.to_vec(), dump);
         }
         None

@@ -6,6 +6,7 @@
 use super::Result;
 use super::batches::Batches;
 use super::command::CommandLine;
+use super::contents::HostContents;
 use super::entries::{HardLink, WalkEntry};
 use super::freshness::{FUTURE, Freshness};
 use super::lacking::Lacking;
@@ -57,6 +58,7 @@ pub struct EntryMerge<'a> {
     pub stop: &'a Stop<'a>,
     pub linked: LinkedFiles,
     pub lacking: &'a Lacking,
+    pub contents: &'a HostContents,
     pub unread: UnreadPlaces,
     pub batches: Batches<'a>,
     pub records: &'a RecordBudget,
@@ -225,6 +227,7 @@ impl<'a> EntryMerge<'a> {
                 && head.link_to == name.link_to()
                 // What the last run could not read is read again.
                 && !self.lacking.contains(head.link_to.unwrap_or(head.path))
+                && !self.contents.is_doubtful(head.path)
         };
         if let Some(head) = head.as_ref().filter(|head| is_unchanged(head)) {
             counts.unchanged.fetch_add(1, Relaxed);

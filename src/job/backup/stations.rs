@@ -221,8 +221,10 @@ impl Stations<'_> {
         let stored = threads.run(set, pack_numbered, |batch_sender| {
             let mut send = |batch| batch_sender.send(batch);
             let (batches, linked, unread) = (Batches::new(&mut send), LinkedFiles::default(), UnreadPlaces::default());
-            let (with_sha256, stop, lacking, records) = (options.with_sha256, &stop, self.lacking, &records);
-            EntryMerge { previous, with_sha256, tally, watcher, stop, linked, lacking, unread, batches, records }.merge(sources)
+            let (with_sha256, stop, records) = (options.with_sha256, &stop, &records);
+            let (lacking, contents) = (self.lacking, self.contents);
+            EntryMerge { previous, with_sha256, tally, watcher, stop, linked, lacking, contents, unread, batches, records }
+                .merge(sources)
         })?;
         let commands = self.sources.iter().filter(|s| !s.command.is_empty()).count();
         let mut failed = failed.into_inner();

@@ -96,12 +96,16 @@ impl Worker<'_> {
         if !is_dump(path) && !contents.was_dump(path) {
             return;
         }
-        if sample.is_nothing() && !(is_source && size == 0) {
-            tally.finding(FindingKind::EmptyDump, path, nothing(size).into());
+        let found = if sample.is_nothing() && !(is_source && size == 0) {
+            Some((FindingKind::EmptyDump, nothing(size).into()))
         } else if sample.is_cut_off() {
-            tally.finding(FindingKind::DumpCutOff, path, String::new());
-        } else if let Some((kind, detail)) = contents.judge_dump(path, size, sample.head()) {
+            Some((FindingKind::DumpCutOff, String::new()))
+        } else {
+            contents.judge_dump(path, size, sample.head())
+        };
+        if let Some((kind, detail)) = found {
             tally.finding(kind, path, detail);
+            contents.doubt(path);
         }
     }
 }
