@@ -451,8 +451,8 @@ fn a_memory_that_was_deleted_is_a_finding() {
 fn a_memory_that_was_set_back_or_damaged_is_told() {
     for file in ["watch", "entries", "contents", "roots"] {
         for damage in [None, Some(&b""[..]), Some(b"no such file, and longer than a length is")] {
-            // Of content the host remembers days; no roots is what a host of commands has.
-            if damage.is_none_or(|bytes| bytes.is_empty() && file == "roots") && file != "watch" && file != "entries" {
+            // Of content the host remembers days, and roots seldom change.
+            if damage.is_none() && file != "watch" && file != "entries" {
                 continue;
             }
             let practice = Practice::new(false);
@@ -476,6 +476,68 @@ fn a_memory_that_was_set_back_or_damaged_is_told() {
 }
 
 /// What the host needs to write a set is there by name only.
+/// The log of nights says that there was something to remember. What an earlier version has written does not.
+#[test]
+fn a_memory_that_is_gone_is_told_as_far_as_the_log_of_nights_knows_of_it() {
+    for file in ["contents", "roots"] {
+        for (is_upgraded, told) in [(false, &["memory-lost"][..]), (true, &[])] {
+            let practice = Practice::new(false);
+            let config = fs::read_to_string(practice.path("config")).expect("a configuration");
+            fs::write(practice.path("config"), config.replace("[[source]]\n", "[[source]]\nfresh_hours = 26\n")).expect("one");
+            assert_eq!(practice.night(), 0);
+            assert_eq!(practice.status(), (3, vec![]));
+            let log = practice.path("state/nights.jsonl");
+            let nights = fs::read_to_string(&log).expect("the log");
+            assert!(nights.ends_with(",\"memory\":[\"contents\",\"roots\"]}}\n"), "{nights}");
+            if is_upgraded {
+                fs::write(
+                    &log,
+                    nights.replace(",\"memory\":[\"contents\",\"roots\"]", "").replace(",\"memory\":[\"roots\"]", ""),
+                )
+                .expect("the log");
+            }
+            fs::remove_file(practice.path(&format!("state/sets/{}/{file}", practice.set))).expect("a file");
+            assert_eq!(practice.status(), (3, told.iter().map(|t| (*t).to_owned()).collect()), "{file} {is_upgraded}");
+            assert_eq!(practice.night(), if is_upgraded { 0 } else { 3 });
+            assert_eq!(practice.night(), 0);
+            assert_eq!(practice.status(), (3, vec![]));
+        }
+    }
+}
+
+/// Nothing is lost yet; but the next who sets the ledger back ends the hold with it.
+#[test]
+fn lines_about_holds_that_are_gone_are_told_until_two_people_say_why() {
+    let practice = Practice::new(true);
+    assert_eq!(practice.exit(&["hold", "on", "--by", "A", "--why", "threat"]), 0);
+    assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
+    let (kept, end) = (practice.path("state/holds.jsonl"), practice.path("state/ledger.end"));
+    let lines = fs::read_to_string(&kept).expect("the lines");
+    let told = || practice.status().1.contains(&"holds-lost".to_owned());
+    assert!(!told());
+    for damage in [None, Some(""), lines.lines().next()] {
+        match damage {
+            None => fs::remove_file(&kept).expect("the lines"),
+            Some(rest) => fs::write(&kept, rest).expect("some lines"),
+        }
+        assert!(told(), "{damage:?}");
+        // The next night does not heal it.
+        assert_eq!(practice.night(), 0);
+        assert!(told(), "{damage:?}");
+        assert_eq!(practice.accept(), 0);
+        assert!(!told(), "{damage:?}");
+        assert_eq!(practice.lines("holds.jsonl"), 2, "the ledger has them");
+    }
+    // An earlier version had no such file, and no count of its lines.
+    let text = fs::read_to_string(&end).expect("the end");
+    assert!(text.contains(",\"holds\":2"), "{text}");
+    fs::write(&end, text.replace(",\"holds\":2", "")).expect("the end");
+    fs::remove_file(&kept).expect("the lines");
+    assert_eq!(practice.status(), (3, vec![]));
+    assert_eq!(practice.night(), 0);
+    assert_eq!(practice.status(), (3, vec![]));
+}
+
 #[test]
 fn keys_that_are_no_keys_are_told_before_the_night() {
     for file in ["set.json", "seal-keys", "set-key"] {

@@ -130,6 +130,10 @@ pub enum ProblemName {
     /// A hold is active.
     Hold,
     /// A line of the media ledger was changed or removed; or the ledger was deleted or set back to an older one.
+    /// Lines about holds are not in their second place any more.
+    HoldsLost,
+    /// A media ledger that was begun anew does not know a medium that this host has written or prepared.
+    NotRegistered,
     LedgerChanged,
 }
 

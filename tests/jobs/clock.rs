@@ -46,6 +46,8 @@ fn a_clock_that_is_far_off_costs_no_night_and_is_told() {
             verdict: Verdict::Good,
             read_back: ReadBack::Direct,
             sources: Vec::new(),
+            clock: None,
+            memory: Vec::new(),
         })),
         why: None,
         hint: None,

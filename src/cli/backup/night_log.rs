@@ -10,7 +10,7 @@ use azekura::event::FindingKind;
 use azekura::format::manifest::Finding;
 use azekura::format::seal::Verdict;
 use azekura::generation::is_within;
-use azekura::host::nights::{NightAlarm, NightLine, NightLog, SealedNight, SourceNight};
+use azekura::host::nights::{ClockDoubt, NightAlarm, NightLine, NightLog, SealedNight, SourceNight};
 use azekura::host::state::StateDir;
 use azekura::job::backup::{AlarmOrigin, Report, SourceOptions};
 use std::collections::BTreeSet;
@@ -19,6 +19,7 @@ use std::path::Path;
 /// A run that has begun.
 pub struct NightRecord {
     log: NightLog,
+    state: StateDir,
     begun: String,
     sources: Vec<Vec<u8>>,
     origins: Vec<String>,
@@ -29,6 +30,15 @@ fn names(sources: &[Vec<u8>]) -> impl Iterator<Item = String> {
     sources.iter().map(|name| String::from_utf8_lossy(name).into_owned())
 }
 
+/// What a finding says of the clock.
+fn doubt(kind: FindingKind) -> Option<ClockDoubt> {
+    match kind {
+        FindingKind::ClockWrong => Some(ClockDoubt::Impossible),
+        FindingKind::ClockSetBack => Some(ClockDoubt::SetBack),
+        _ => None,
+    }
+}
+
 impl NightRecord {
     /// Notes that a run begins. A state that cannot be written stops nothing here: the backup meets it too, and says so.
     /// `configured`: the sources are those of the configuration.
@@ -36,7 +46,8 @@ impl NightRecord {
         let origins = sources.iter().map(SourceOptions::origin).collect();
         let sources: Vec<Vec<u8>> = sources.iter().map(|s| s.name.clone()).collect();
         let has_state = StateDir::open(state).is_ok();
-        let record = Self { log: NightLog::of(state), begun: time_text(now()), sources, origins, has_state };
+        let (log, state) = (NightLog::of(state), StateDir::of(state));
+        let record = Self { log, state, begun: time_text(now()), sources, origins, has_state };
         let (time, sources) = (record.begun.clone(), names(&record.sources).collect());
         if has_state {
             let _ = record.log.write(&NightLine::Begun { time, process: std::process::id(), sources, configured });
@@ -77,8 +88,10 @@ impl NightRecord {
     /// What was sealed.
     pub fn sealed(&self, report: &Report, medium: String) -> SealedNight {
         let all_are_listed = report.count("findings") <= report.findings.len() as u64;
-        let is_note = |f: &&Finding| f.kind.parse().is_ok_and(|kind: FindingKind| kind.is_note());
-        let faults: Vec<&[u8]> = report.findings.iter().filter(|f| !is_note(f)).map(|f| &f.path[..]).collect();
+        let kind = |f: &Finding| f.kind.parse::<FindingKind>().ok();
+        // Of a wrong clock a source lacks nothing.
+        let is_fault = |f: &&Finding| kind(f).is_none_or(|kind| !kind.is_note() && doubt(kind).is_none());
+        let faults: Vec<&[u8]> = report.findings.iter().filter(is_fault).map(|f| &f.path[..]).collect();
         let is_about = |path: &[u8], name: &Vec<u8>| is_within(path, name);
         // What is about no source, such as the medium, is about all.
         let about_all = faults.iter().any(|path| !self.sources.iter().any(|name| is_about(path, name)));
@@ -110,6 +123,8 @@ impl NightRecord {
             verdict: report.verdict,
             read_back: report.read_back,
             sources: self.sources.iter().zip(names(&self.sources)).zip(&self.origins).map(source).collect(),
+            clock: report.findings.iter().filter_map(|f| doubt(kind(f)?)).next(),
+            memory: self.state.set(report.set).map(|set| set.memory()).unwrap_or_default(),
         }
     }
 }

@@ -185,7 +185,12 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
         }
         Judged::NotInLedger { generation, medium } => {
             let text = message!("status.problem.not-in-ledger", number = generation, medium = medium);
-            let lost = failure(ProblemName::NotInLedger, &text, &message!("status.do.ledger-changed"));
+            // Where two people have said why, there is nothing more to say.
+            let next = match book.accepted() {
+                Some(_) => message!("status.do.not-registered", name = medium),
+                None => message!("status.do.ledger-changed"),
+            };
+            let lost = failure(ProblemName::NotInLedger, &text, &next);
             Problem { generation: Some(*generation), medium: Some(medium.as_str().into()), ..lost }
         }
         _ => return None,
@@ -218,6 +223,15 @@ fn of_state(judged: &Judged) -> Option<Problem> {
 
 /// Whether a time is ahead of this host's clock.
 fn is_ahead(rfc3339: &str) -> bool {
+        Misfit::HoldsLost { lines } => {
+            let text = message!("status.problem.holds-lost", count = count(*lines));
+            failure(ProblemName::HoldsLost, &text, &message!("status.do.holds-lost"))
+        }
+        Misfit::NotRegistered { medium } => {
+            let text = message!("status.problem.not-registered", medium = medium);
+            let missing = failure(ProblemName::NotRegistered, &text, &message!("status.do.not-registered", name = medium));
+            Problem { medium: Some(medium.as_str().into()), ..missing }
+        }
     chrono::DateTime::parse_from_rfc3339(rfc3339).is_ok_and(|time| time.timestamp() > now().seconds)
 }
 

@@ -118,6 +118,7 @@ pub const ASKING_ACTIONS: &[&str] = &[
     "status.do.no-backup",
     "status.do.not-read-back",
     "status.do.not-swapped",
+    "status.do.not-registered",
     "status.do.out-of-use",
     "status.do.pool-ahead",
     "status.do.pool-old",

@@ -146,6 +146,10 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
             copy.unverified = from_cache.then_some(*generation).or(copy.unverified);
             return None;
         }
+        LedgerEvent::Moved { set: Some(set), .. } => {
+            let new = MediumAccount { set: set.clone(), ..new };
+            media.entry(name).or_insert(new);
+        }
         _ => {}
     }
     let m = media.get_mut(l.event.medium())?;

@@ -137,7 +137,10 @@ impl<'a> Run<'a> {
     pub fn store(&mut self) -> Result<StoredContent> {
         let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
         let (last, is_judged) = (self.last_generation()?, !self.options.quarantine);
-        let is_sources_lost = is_judged && last.is_some_and(|last| !self.set.host.state.knows_sources(last));
+        let kept = &self.set.host.state;
+        let night = NightLog::of(&self.options.state).last_of(&kept.id().to_string());
+        let has_forgotten = night.is_some_and(|night| kept.has_forgotten(&night));
+        let is_sources_lost = is_judged && last.is_some_and(|last| has_forgotten || !kept.knows_sources(last));
         if is_sources_lost || is_judged && last.is_some() && previous.is_lost {
             self.tally.finding(FindingKind::MemoryLost, b"", String::new());
         } else if last.is_some() && !previous.is_there() {

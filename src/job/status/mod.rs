@@ -271,7 +271,14 @@ pub struct Judgement {
 impl Judgement {
     /// Adds what does not fit between the parts of the host's state.
     pub fn add(&mut self, misfits: impl IntoIterator<Item = Misfit>) {
-        self.problems.extend(misfits.into_iter().map(Problem::Misfit));
+        let is_told = |m: &Misfit| match m {
+            Misfit::NotRegistered { medium: missing } => {
+                self.problems.iter().any(|p| matches!(p, Problem::NotInLedger { medium, .. } if medium == missing))
+            }
+            _ => false,
+        };
+        let news: Vec<Misfit> = misfits.into_iter().filter(|m| !is_told(m)).collect();
+        self.problems.extend(news.into_iter().map(Problem::Misfit));
         sort(&mut self.problems);
     }
 
