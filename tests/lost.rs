@@ -476,7 +476,6 @@ fn a_memory_that_was_set_back_or_damaged_is_told() {
     }
 }
 
-/// What the host needs to write a set is there by name only.
 /// The log of nights says that there was something to remember. What an earlier version has written does not.
 #[test]
 fn a_memory_that_is_gone_is_told_as_far_as_the_log_of_nights_knows_of_it() {
@@ -539,6 +538,7 @@ fn lines_about_holds_that_are_gone_are_told_until_two_people_say_why() {
     assert_eq!(practice.status(), (3, vec![]));
 }
 
+/// What the host needs to write a set is there by name only.
 #[test]
 fn keys_that_are_no_keys_are_told_before_the_night() {
     for file in ["set.json", "seal-keys", "set-key"] {

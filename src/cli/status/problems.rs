@@ -10,6 +10,7 @@ use crate::cli::ui::words::hold_line;
 use azekura::answer::status::{Problem, ProblemName, StatusVerdict};
 use azekura::host::consistency::Misfit;
 use azekura::host::ledger::LedgerContent;
+use azekura::host::nights::ClockDoubt;
 use azekura::job::incident::hold::Hold;
 use azekura::job::media::whereabouts::attached_at;
 use azekura::job::status::{Problem as Judged, Severity};
@@ -35,8 +36,11 @@ pub fn to_solve(problems: &[Problem]) -> Option<&Problem> {
         ProblemName::SourceIncomplete | ProblemName::SourceAlarm => p.source == worst.source,
         _ => false,
     };
+    // By a wrong clock everything is old, and nothing is fresh.
+    let clock = || problems.iter().find(|p| p.problem == ProblemName::ClockWrong);
     match worst.problem {
-        ProblemName::SourceOld => problems.iter().find(is_cause).or(Some(worst)),
+        ProblemName::SourceOld => clock().or_else(|| problems.iter().find(is_cause)).or(Some(worst)),
+        ProblemName::SourceIncomplete => clock().or(Some(worst)),
         _ => Some(worst),
     }
 }
@@ -113,6 +117,7 @@ fn of_source(judged: &Judged) -> Option<Problem> {
         | Judged::LedgerTorn { .. }
         | Judged::StillAttached { .. }
         | Judged::LogTorn { .. }
+        | Judged::ClockWrong { .. }
         | Judged::Misfit(_) => return None,
     })
 }
@@ -218,11 +223,6 @@ fn of_state(judged: &Judged) -> Option<Problem> {
             let text = message!("status.problem.memory-lost", set = set);
             failure(ProblemName::MemoryLost, &text, &message!("status.do.memory-lost"))
         }
-    })
-}
-
-/// Whether a time is ahead of this host's clock.
-fn is_ahead(rfc3339: &str) -> bool {
         Misfit::HoldsLost { lines } => {
             let text = message!("status.problem.holds-lost", count = count(*lines));
             failure(ProblemName::HoldsLost, &text, &message!("status.do.holds-lost"))
@@ -232,6 +232,11 @@ fn is_ahead(rfc3339: &str) -> bool {
             let missing = failure(ProblemName::NotRegistered, &text, &message!("status.do.not-registered", name = medium));
             Problem { medium: Some(medium.as_str().into()), ..missing }
         }
+    })
+}
+
+/// Whether a time is ahead of this host's clock.
+fn is_ahead(rfc3339: &str) -> bool {
     chrono::DateTime::parse_from_rfc3339(rfc3339).is_ok_and(|time| time.timestamp() > now().seconds)
 }
 
@@ -276,6 +281,21 @@ fn of_night(judged: &Judged, is_quiet: bool) -> Problem {
         Judged::LedgerTorn { lines } => {
             let text = message!("status.problem.ledger-torn", count = count(*lines));
             failure(ProblemName::LedgerTorn, &text, &message!("status.do.ledger-torn"))
+        }
+        Judged::ClockWrong { generation, medium, time, doubt } => {
+            let shown = when(time);
+            let text = match doubt {
+                None => message!("status.problem.clock-ahead", number = generation, medium = medium, time = shown),
+                Some(ClockDoubt::Impossible) => {
+                    message!("status.problem.clock-impossible", number = generation, medium = medium, time = shown)
+                }
+                Some(ClockDoubt::SetBack) => {
+                    message!("status.problem.clock-set-back", number = generation, medium = medium, time = shown)
+                }
+            };
+            let wrong = failure(ProblemName::ClockWrong, &text, &message!("status.do.clock-wrong"));
+            let (time, medium) = (Some(time.as_str().into()), Some(medium.as_str().into()));
+            Problem { generation: Some(*generation), time, medium, ..wrong }
         }
         Judged::LogTorn { lines } => {
             let text = message!("status.problem.log-torn", count = count(*lines));

@@ -425,9 +425,18 @@ fn check_clock(now: &Time, set: &SetWriter, state: &StateDir, tally: &BackupTall
         tally.finding(FindingKind::ClockWrong, b"", time_text(*now));
     }
     // The last one that was sealed, on whichever medium, not the latest time: once the clock is right again, a night that
-    // it was ahead in says nothing any more.
-    let of_set = set.log.last.as_ref().map(|g| g.time.clone());
-    let of_host = NightLog::of(state.root()).last_sealed();
+    // it was ahead in says nothing any more, also where this set has slept since. Nor does a time that cannot be.
+    let is_possible = |time: &String| {
+        let seconds = chrono::DateTime::parse_from_rfc3339(time).map(|time| time.timestamp());
+        seconds.is_ok_and(|seconds| POSSIBLE_TIMES.contains(&seconds))
+    };
+    let (id, sealed) = (set.host.id().to_string(), NightLog::of(state.root()).sealed());
+    let is_passed = |generation: u64| {
+        let at = sealed.iter().rposition(|n| (&n.set, n.generation) == (&id, generation));
+        at.is_some_and(|at| at + 1 < sealed.len())
+    };
+    let of_set = set.log.last.as_ref().filter(|g| !is_passed(g.number)).map(|g| g.time.clone()).filter(is_possible);
+    let of_host = sealed.iter().rev().map(|n| n.time.clone()).find(is_possible);
     if let Some(time) = of_set.into_iter().chain(of_host).filter(|time| *time > time_text(*now)).max() {
         tally.finding(FindingKind::ClockSetBack, b"", time);
     }
