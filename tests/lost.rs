@@ -3,6 +3,7 @@
 
 mod machine;
 
+use azekura::host::nights::{NightLine, NightLog};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -451,8 +452,8 @@ fn a_memory_that_was_deleted_is_a_finding() {
 fn a_memory_that_was_set_back_or_damaged_is_told() {
     for file in ["watch", "entries", "contents", "roots"] {
         for damage in [None, Some(&b""[..]), Some(b"no such file, and longer than a length is")] {
-            // Of content the host remembers days; no roots is what a host of commands has.
-            if damage.is_none_or(|bytes| bytes.is_empty() && file == "roots") && file != "watch" && file != "entries" {
+            // Of content the host remembers days, and roots seldom change.
+            if damage.is_none() && file != "watch" && file != "entries" {
                 continue;
             }
             let practice = Practice::new(false);
@@ -473,6 +474,68 @@ fn a_memory_that_was_set_back_or_damaged_is_told() {
             assert!(!practice.status().1.contains(&"memory-lost".to_owned()));
         }
     }
+}
+
+/// The log of nights says that there was something to remember. What an earlier version has written does not.
+#[test]
+fn a_memory_that_is_gone_is_told_as_far_as_the_log_of_nights_knows_of_it() {
+    for file in ["contents", "roots"] {
+        for (is_upgraded, told) in [(false, &["memory-lost"][..]), (true, &[])] {
+            let practice = Practice::new(false);
+            let config = fs::read_to_string(practice.path("config")).expect("a configuration");
+            fs::write(practice.path("config"), config.replace("[[source]]\n", "[[source]]\nfresh_hours = 26\n")).expect("one");
+            assert_eq!(practice.night(), 0);
+            assert_eq!(practice.status(), (3, vec![]));
+            let log = practice.path("state/nights.jsonl");
+            let nights = fs::read_to_string(&log).expect("the log");
+            assert!(nights.ends_with(",\"memory\":[\"contents\",\"roots\"]}}\n"), "{nights}");
+            if is_upgraded {
+                fs::write(
+                    &log,
+                    nights.replace(",\"memory\":[\"contents\",\"roots\"]", "").replace(",\"memory\":[\"roots\"]", ""),
+                )
+                .expect("the log");
+            }
+            fs::remove_file(practice.path(&format!("state/sets/{}/{file}", practice.set))).expect("a file");
+            assert_eq!(practice.status(), (3, told.iter().map(|t| (*t).to_owned()).collect()), "{file} {is_upgraded}");
+            assert_eq!(practice.night(), if is_upgraded { 0 } else { 3 });
+            assert_eq!(practice.night(), 0);
+            assert_eq!(practice.status(), (3, vec![]));
+        }
+    }
+}
+
+/// Nothing is lost yet; but the next who sets the ledger back ends the hold with it.
+#[test]
+fn lines_about_holds_that_are_gone_are_told_until_two_people_say_why() {
+    let practice = Practice::new(true);
+    assert_eq!(practice.exit(&["hold", "on", "--by", "A", "--why", "threat"]), 0);
+    assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
+    let (kept, end) = (practice.path("state/holds.jsonl"), practice.path("state/ledger.end"));
+    let lines = fs::read_to_string(&kept).expect("the lines");
+    let told = || practice.status().1.contains(&"holds-lost".to_owned());
+    assert!(!told());
+    for damage in [None, Some(""), lines.lines().next()] {
+        match damage {
+            None => fs::remove_file(&kept).expect("the lines"),
+            Some(rest) => fs::write(&kept, rest).expect("some lines"),
+        }
+        assert!(told(), "{damage:?}");
+        // The next night does not heal it.
+        assert_eq!(practice.night(), 0);
+        assert!(told(), "{damage:?}");
+        assert_eq!(practice.accept(), 0);
+        assert!(!told(), "{damage:?}");
+        assert_eq!(practice.lines("holds.jsonl"), 2, "the ledger has them");
+    }
+    // An earlier version had no such file, and no count of its lines.
+    let text = fs::read_to_string(&end).expect("the end");
+    assert!(text.contains(",\"holds\":2"), "{text}");
+    fs::write(&end, text.replace(",\"holds\":2", "")).expect("the end");
+    fs::remove_file(&kept).expect("the lines");
+    assert_eq!(practice.status(), (3, vec![]));
+    assert_eq!(practice.night(), 0);
+    assert_eq!(practice.status(), (3, vec![]));
 }
 
 /// What the host needs to write a set is there by name only.
@@ -527,20 +590,95 @@ fn an_alarm_that_only_the_set_remembers_is_open() {
     practice.assert_ledger_is_in_doubt("in which this host raised an alarm");
 }
 
+impl Practice {
+    /// Copies the state folder.
+    fn copy_state(&self, from: &str, to: &str) {
+        let [from, to] = [from, to].map(|name| self.path(name));
+        assert!(Command::new("cp").arg("-a").args([from, to]).status().expect("cp").success());
+    }
+
+    /// An old copy of the state folder takes its place.
+    fn set_state_back(&self, older: &str) {
+        fs::remove_dir_all(self.path("state")).expect("the state");
+        self.copy_state(older, "state");
+    }
+}
+
+/// The night before the copy was cut off, it failed, or nobody knows of any: none of these has sealed what is on the disk.
+#[test]
+fn verify_tells_a_state_that_was_set_back_whatever_its_log_of_nights_says() {
+    for log in ["whole", "cut off", "failed", "deleted"] {
+        let practice = Practice::new(false);
+        let nights = NightLog::of(&practice.path("state"));
+        let (time, process) = ("2026-01-01T00:00:00Z".to_owned(), 1);
+        let begun = NightLine::Begun { time: time.clone(), process, sources: Vec::new(), configured: true };
+        let end = NightLine::Ended { begun: time.clone(), process, time, exit: 6, sealed: None, why: None, hint: None };
+        match log {
+            "cut off" => nights.write(&begun).expect("a line"),
+            "failed" => [begun, end].iter().for_each(|line| nights.write(line).expect("a line")),
+            "deleted" => practice.delete(&NIGHTS),
+            _ => {}
+        }
+        practice.copy_state("state", "older");
+        assert_eq!(practice.night(), 0);
+        practice.set_state_back("older");
+        let out = practice.run(&["verify", &practice.text("disk")]);
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.code() == Some(5) && said.contains("The state folder was set back"), "{log}: {out:?}");
+        assert!(practice.status().1.contains(&"mismatched".to_owned()), "{log}");
+    }
+}
+
+/// The keys of the seals show that this host has sealed it: the power cut has taken the rows of the catalog with it.
+#[test]
+fn a_generation_that_only_the_catalog_lacks_is_this_hosts() {
+    let practice = Practice::new(false);
+    practice.keep(&["catalog.sqlite"], "older");
+    assert_eq!((practice.night(), practice.night()), (0, 0));
+    practice.set_back(&["catalog.sqlite"], "older");
+    assert_eq!(practice.exit(&["verify", &practice.text("disk")]), 0);
+    assert!(!practice.status().1.contains(&"mismatched".to_owned()));
+    assert!(matches!(practice.night(), 0 | 3));
+}
+
+/// Somebody has set the state back to hide an alarm: the disk has it.
+#[test]
+fn an_alarm_on_a_medium_that_is_newer_than_the_host_is_open() {
+    let practice = Practice::new(false);
+    let config = fs::read_to_string(practice.path("config")).expect("a configuration");
+    fs::write(practice.path("config"), config.replace("[[source]]\n", "[[source]]\ncanaries = [\"canary\"]\n")).expect("one");
+    fs::write(practice.path("chart/canary"), "do not touch").expect("a canary");
+    assert_eq!((practice.night(), practice.night()), (0, 0));
+    practice.copy_state("state", "older");
+    fs::write(practice.path("chart/canary"), "touched").expect("an attack");
+    assert_eq!(practice.night(), 4);
+    practice.set_state_back("older");
+    assert_eq!(practice.exit(&["hold", "show"]), 0);
+    let verify = || practice.run(&["verify", &practice.text("disk")]);
+    let out = verify();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(5) && said.contains("sealed with an alarm that this host does not know"), "{out:?}");
+    let (exit, told) = practice.status();
+    assert!(exit == 4 && told.contains(&"hold".to_owned()) && told.contains(&"alarms-open".to_owned()), "{exit} {told:?}");
+    assert_eq!(practice.exit(&["hold", "show"]), 4);
+    assert!(fs::read_to_string(practice.path("state/holds.jsonl")).expect("lines").contains("\"generation\":4"));
+    let lines = practice.lines("ledger.jsonl");
+    assert!(!String::from_utf8_lossy(&verify().stderr).contains("does not know. The alarm"), "once is enough");
+    assert_eq!(practice.lines("ledger.jsonl"), lines);
+    assert_eq!(practice.exit(&["hold", "harmless", "--by", "A", "--witness", "B", "--because", "a test"]), 0);
+    verify();
+    assert_eq!(practice.exit(&["hold", "show"]), 0, "two people have looked at it");
+}
+
 /// Somebody restores an old copy of the state folder, in good faith or to hide an alarm: the disk is whole, and it is newer.
 #[test]
 fn a_state_folder_that_was_set_back_is_not_blamed_on_the_disk() {
     for with_pool in [false, true] {
         for nights in [1, 2] {
             let practice = Practice::new(with_pool);
-            let copy = |from: &str, to: &str| {
-                let [from, to] = [from, to].map(|name| practice.path(name));
-                assert!(Command::new("cp").arg("-a").args([from, to]).status().expect("cp").success());
-            };
-            copy("state", "older");
+            practice.copy_state("state", "older");
             (0..nights).for_each(|_| assert_eq!(practice.night(), 0));
-            fs::remove_dir_all(practice.path("state")).expect("the state");
-            copy("older", "state");
+            practice.set_state_back("older");
             let files = || walkdir::WalkDir::new(practice.path("disk")).into_iter().count();
             let before = files();
             let out = practice.run(&["backup"]);

@@ -278,7 +278,8 @@ impl Practice {
             names("problems", "problem", "source").into_iter().chain(names("lacks", "lack", "medium")).collect();
         // What to do first is about what is wrong, and not about the age that follows from it.
         let next_of = |name: &str| status["problems"].as_array()?.iter().find(|p| p["problem"] == name).map(|p| &p["next"]);
-        let first = ["hold", "night-failed", "night-cut-off", "source-incomplete"].iter().find_map(|cause| next_of(cause));
+        let first =
+            ["hold", "night-failed", "night-cut-off", "clock-wrong", "source-incomplete"].iter().find_map(|cause| next_of(cause));
         assert!(first.is_none_or(|next| *next == status["next"]), "{status}");
         let verdict = status["verdict"].as_str().expect("a word").to_owned();
         let said = self.run(&["status", "--lang", "ja"], "config");

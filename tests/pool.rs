@@ -565,3 +565,113 @@ fn no_hint_asks_for_a_set_where_a_disk_was_erased() {
     let (exit, said) = backup(&[]);
     assert!(exit == Some(6) && said.contains("two") && !said.contains("--init") && said.contains("keep it apart"), "{said}");
 }
+
+/// The ledger was lost, examined and begun anew, and one of three disks is in it again: nobody forgets the others.
+#[test]
+fn a_disk_that_a_new_ledger_does_not_know_is_named_until_somebody_says_where_it_is() {
+    let lost = [&["ledger.jsonl", "ledger.end"][..], &["nights.jsonl", "nights.end"], &["catalog.sqlite", "catalog.sqlite-wal"]];
+    for parts in 1..=lost.len() {
+        let clinic = Clinic::prepared(&["CL-01", "CL-02", "CL-03"]);
+        clinic.night(0, "CL-01");
+        clinic.night(0, "CL-02");
+        for file in lost[..parts].concat() {
+            let _ = fs::remove_file(clinic.path("state").join(file));
+        }
+        clinic.assert_ends(0, &["media", "accept", "--by", "A", "--witness", "B", "--because", "examined"]);
+        clinic.dock("CL-01");
+        clinic.assert_ends(0, &["media", "init", "CL-01"]);
+        // Of the one that was written last, it is told as before.
+        let is_missing = |disk: &str| ["not-registered", "not-in-ledger"].iter().any(|p| clinic.is_against(p, disk));
+        assert_eq!(["CL-01", "CL-02", "CL-03"].map(is_missing), [false, true, true], "{parts}: {:?}", clinic.problems());
+        let said = String::from_utf8(clinic.run(&["status"], "config").stderr).expect("UTF-8");
+        assert!(said.contains("azekura media init CL-02"), "{said}");
+        clinic.dock("CL-02");
+        clinic.assert_ends(0, &["media", "init", "CL-02"]);
+        clinic.undock();
+        clinic.assert_ends(2, &["media", "move", "CL-03", "--to", "safe", "--by", "A"]);
+        assert_eq!(["CL-02", "CL-03"].map(is_missing), [false, true], "{parts}");
+        clinic.assert_ends(0, &["media", "move", "CL-03", "--out-of-use", "disposed", "--by", "A"]);
+        assert!(!is_missing("CL-03") && clinic.is_against("out-of-use", "CL-03"), "{parts}: {:?}", clinic.problems());
+        let log = clinic.json(&["media", "log", "CL-03"]);
+        let events: Vec<&str> = log["lines"].as_array().expect("lines").iter().filter_map(|l| l["event"].as_str()).collect();
+        assert_eq!(events, ["accepted", "moved"], "nobody has seen it");
+    }
+}
+
+/// Two disks without a pool that people call the same: each is told.
+#[test]
+fn a_disk_without_a_pool_is_told_as_well() {
+    let clinic = Clinic::new(&["CL-01"], "mount = false");
+    for disk in ["CL-02", "CL-03"] {
+        let arguments = ["backup", "--init", "--set", "one", "--to", &clinic.text(disk), "--recipient", &clinic.recipient];
+        let out = clinic.run(&[&arguments[..], &[&clinic.text("source")]].concat(), "");
+        assert_eq!(out.status.code(), Some(0), "{out:?}");
+    }
+    for is_log_lost in [false, true] {
+        let files =
+            [&["ledger.jsonl", "ledger.end"][..], if is_log_lost { &["nights.jsonl", "nights.end"] } else { &[] }].concat();
+        files.iter().for_each(|file| fs::remove_file(clinic.path("state").join(file)).expect("a file"));
+        clinic.assert_ends(0, &["media", "accept", "--by", "A", "--witness", "B", "--because", "examined"]);
+        let out = clinic.run(&["backup", "--to", &clinic.text("CL-02"), &clinic.text("source")], "");
+        assert_eq!(out.status.code(), Some(0), "{out:?}");
+        let missing: Vec<String> =
+            clinic.problems().into_iter().filter(|(problem, _)| problem == "not-registered").filter_map(|(_, m)| m).collect();
+        assert!(matches!(&missing[..], [other] if other.starts_with("one (")), "{missing:?}");
+    }
+}
+
+/// Somebody has put another host's disk in the place of the only one: nobody begins a set on it by the way.
+#[test]
+fn no_hint_asks_for_a_set_on_somebody_elses_disk() {
+    let clinic = Clinic::new(&["CL-01"], "mount = false");
+    let (disk, source) = (clinic.text("CL-02"), clinic.text("source"));
+    let begin = ["backup", "--init", "--recipient", &clinic.recipient, "--set"];
+    let foreign = clinic.text("CL-03");
+    let theirs = [&begin[..], &["theirs", "--to", &foreign, &source]].concat();
+    let mut other = Command::new(env!("CARGO_BIN_EXE_azekura"));
+    assert!(other.args(theirs).args(["--state", &clinic.text("their state")]).output().expect("the program").status.success());
+    let out = clinic.run(&[&begin[..], &["ours", "--to", &disk, &source]].concat(), "");
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    fs::rename(&disk, clinic.path("safe")).expect("taken away");
+    fs::rename(clinic.path("CL-03"), &disk).expect("put in its place");
+    let refused = |what: &[&str]| {
+        let out = clinic.run(&["backup", "--to", &disk, &source], "");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.code() == Some(6) && !said.contains("backup --init"), "{said}");
+        what.iter().for_each(|what| assert!(said.contains(what), "{what}: {said}"));
+    };
+    refused(&["the medium set theirs (", "attach ours"]);
+    // The ledger is lost: the host has a set all the same.
+    for file in ["ledger.jsonl", "ledger.end"] {
+        fs::remove_file(clinic.path("state").join(file)).expect("the ledger");
+    }
+    clinic.assert_ends(0, &["media", "accept", "--by", "A", "--witness", "B", "--because", "examined"]);
+    refused(&["the medium set theirs (", "attach ours"]);
+    // Keys and all are lost, and it is the right disk.
+    fs::rename(&disk, clinic.path("CL-03")).expect("taken away");
+    fs::rename(clinic.path("safe"), &disk).expect("put back");
+    let out = clinic.run(&["backup", "--to", &disk, &source], "");
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    fs::remove_dir_all(clinic.path("state/sets")).expect("the sets");
+    refused(&["azekura media init ours and --beside-others"]);
+}
+
+/// The power failed while a seal was written: the ledger accuses no disk of it, whichever command reads it.
+#[test]
+fn half_a_seal_is_no_damage_for_a_scrub_either() {
+    let clinic = Clinic::prepared(&["CL-01"]);
+    clinic.night(0, "CL-01");
+    let set =
+        fs::read_dir(clinic.path("CL-01/AZEKURA")).expect("sets").flatten().find(|e| e.path().is_dir()).expect("a set").path();
+    let (number, kind, seal) = machine::objects_in(&set).pop().expect("a seal");
+    let bytes = fs::read(seal).expect("a seal");
+    machine::put_object(&set, number + 1, kind, &bytes[..bytes.len() / 2]);
+    for command in [&["media", "scrub"][..], &["verify"]] {
+        clinic.assert_ends(5, &[command, &[&clinic.text("CL-01")]].concat());
+        assert!(!clinic.problems().iter().any(|(problem, _)| problem == "damaged"), "{command:?}: {:?}", clinic.problems());
+    }
+    // What is damaged, is.
+    damage(&clinic.path("CL-01"));
+    clinic.assert_ends(5, &["media", "scrub", &clinic.text("CL-01")]);
+    assert!(clinic.is_against("damaged", "CL-01"));
+}

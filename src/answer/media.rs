@@ -232,7 +232,8 @@ pub struct LedgerLine {
     /// The name of the medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<Word>,
-    /// `registered`, `copy-begun`, `copied`, `harmless`, and `held` for an alarm: the id of the set.
+    /// `registered`, `copy-begun`, `copied`, `harmless`, `held` for an alarm, and `moved` of a medium that nothing else registers:
+    /// the id of the set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<Word>,
     /// `registered`, `refused`: the name of the pool.

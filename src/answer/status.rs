@@ -60,7 +60,8 @@ pub struct Problem {
     /// The generation that it is about; absent where it is about none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
-    /// `source-old`: when that generation was sealed. `pool-old`: when the pool was written last. `night-failed`, `night-cut-off`: when the backup began. `mismatched`: when it
+    /// `source-old`: when that generation was sealed. `pool-old`: when the pool was written last. `night-failed`, `night-cut-off`: when the backup began.
+    /// `clock-wrong`: what the clock showed. `mismatched`: when it
     /// was found. `hold`: since when. Else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
@@ -133,6 +134,8 @@ pub enum ProblemName {
     NotSwapped,
     /// A medium should have been detached after its last backup, and was still attached.
     StillAttached,
+    /// In the last backup that was sealed, the clock showed a time that cannot be, or one before that of the generation before.
+    ClockWrong,
     /// Lines of the log of nights cannot be read, or are missing.
     LogTorn,
     /// Generations were sealed of which the log of nights knows nothing: it was deleted or set back.
@@ -143,6 +146,10 @@ pub enum ProblemName {
     SetLost,
     /// The host does not know any more how the sources usually are, or what was in the last generation.
     MemoryLost,
+    /// Lines about holds are not in their second place any more.
+    HoldsLost,
+    /// A media ledger that was begun anew does not know a medium that this host has written or prepared.
+    NotRegistered,
     /// A hold is active.
     Hold,
     /// A line of the media ledger was changed or removed; or the ledger was deleted or set back to an older one.

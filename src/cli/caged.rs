@@ -133,7 +133,12 @@ fn with_state(mut cage: Cage, state: &Path, needs: &Needs, context: &Context) ->
             // Where somebody has removed it, an empty one says so, too.
             let _ = create_new(&end, PRIVATE);
         }
-        cage = cage.uses(&ledger).uses(&end);
+        let holds = Ledger::of(state).holds_file();
+        if ledger.exists() {
+            // A medium may have an alarm that this host does not know.
+            let _ = create_new(&holds, PRIVATE);
+        }
+        cage = cage.uses(&ledger).uses(&end).uses(&holds);
     }
     if needs.catalog {
         context.keep_catalog_open();

@@ -2,7 +2,8 @@
 
 use super::caged::{self, Needs};
 use super::context::Context;
-use crate::cli::noted::{note_read, tell_what_backup_does};
+use crate::cli::environment::is_running;
+use crate::cli::noted::{note_alarms, note_read, tell_what_backup_does};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
@@ -47,8 +48,8 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
     let identity = context.optional_identity(args.identity.as_deref())?;
-    // The cage does not reach the log of nights.
-    let unrecorded = Unrecorded::of(context.state_dir().ok().as_deref());
+    // The cage reaches neither the log of nights nor the keys.
+    let unrecorded = Unrecorded::of(context.state_dir().ok().as_deref(), is_running);
     caged::enter(context, &Needs { medium: Some(&from), catalog: true, ledger: true, ..Needs::default() });
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
     let known = known_or_none(context, set, &from);
@@ -74,6 +75,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     });
     let read = MediumRead::of(&report, &from, &unrecorded);
     note_read(context, &read);
+    let has_new_alarm = note_alarms(context, &read);
     if let Some(Expected::Found { newer, .. }) = report.known.filter(|_| read.is_newer_than_host()) {
         context.warn(&message!("verify.state-set-back", count = count(newer)));
     }
@@ -82,6 +84,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     }
     let exit = match report.is_good() {
         true if read.is_newer_than_host() => Exit::Damage,
+        true if has_new_alarm => Exit::Alarm,
         true if report.read_back == ReadBack::Cached => Exit::Incomplete,
         true => Exit::Good,
         false if report.is_only_newer() || report.is_only_empty() => Exit::Medium,

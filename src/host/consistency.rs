@@ -9,11 +9,15 @@
 //! **Invariant:** a power cut at any point of a run leaves nothing that is called missing: a run that began and did not end may have
 //! sealed what nobody could enter.
 
-use super::catalog::{Catalog, CatalogError, SealedRow};
+mod unregistered;
+
+pub use self::unregistered::unregistered;
+use super::catalog::{BegunRow, Catalog, CatalogError, SealedRow};
 use super::ledger::{Ledger, LedgerContent, LedgerError, LedgerEvent, LostLine};
 use super::nights::{Night, NightLog, SealedNight};
 use super::state::{SetState, StateDir};
 use crate::format::check_code::CheckCode;
+use crate::format::object::Id;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -42,6 +46,16 @@ pub enum Misfit {
         /// What people call the set.
         set: String,
     },
+    /// Lines about holds are not in their second place any more: who sets the ledger back ends a hold with it.
+    HoldsLost {
+        /// How many.
+        lines: u64,
+    },
+    /// The ledger was begun anew, and does not know a medium that this host has written or prepared.
+    NotRegistered {
+        /// The medium.
+        medium: String,
+    },
 }
 
 /// What the parts say that was sealed.
@@ -52,6 +66,8 @@ struct Parts {
     /// `None`: the catalog cannot be asked.
     catalog: Option<Vec<SealedRow>>,
     is_catalog_lost: bool,
+    /// The sets that the catalog knows, also those without a generation.
+    begun: Vec<BegunRow>,
     sets: Vec<SetState>,
 }
 
@@ -71,7 +87,11 @@ pub fn read_ledger(state: &Path) -> Result<LedgerContent, LedgerError> {
 
 /// What of the other parts is missing.
 pub fn misfits(state: &Path, book: &LedgerContent) -> Vec<Misfit> {
-    Parts::of(state).misfits(book)
+    let parts = Parts::of(state);
+    let mut misfits = parts.misfits(book);
+    let unregistered = parts.unregistered(book, &StateDir::of(state)).into_keys();
+    misfits.extend(unregistered.map(|medium| Misfit::NotRegistered { medium }));
+    misfits
 }
 
 impl Parts {
@@ -82,12 +102,17 @@ impl Parts {
         }
         let dir = StateDir::of(state);
         let quarantine = |set: &SetState| set.info().is_ok_and(|info| info.quarantine);
-        let rows = Catalog::look(&dir.catalog()).and_then(|catalog| catalog.map(|c| c.sealed_generations()).transpose());
+        let look = |c: Catalog| Ok((c.sealed_generations()?, c.begun_sets()?));
+        let rows = Catalog::look(&dir.catalog()).and_then(|catalog| catalog.map(look).transpose());
         let is_catalog_lost = matches!(rows, Ok(None) | Err(CatalogError::Damaged { .. }));
-        let of_night = |row: &SealedRow| dir.set(row.set).is_none_or(|set| !quarantine(&set));
-        let catalog = rows.ok().map(|rows| rows.unwrap_or_default().into_iter().filter(of_night).collect());
+        let is_of_nights = |set: Id| dir.set(set).is_none_or(|set| !quarantine(&set));
+        let rows = rows.ok().map(Option::unwrap_or_default);
+        let (mut catalog, mut begun) = rows.map_or((None, Vec::new()), |(sealed, begun)| (Some(sealed), begun));
+        catalog.iter_mut().for_each(|rows| rows.retain(|row| is_of_nights(row.set)));
+        begun.retain(|row| is_of_nights(row.set));
         let sets = dir.sets().into_iter().filter(|set| !quarantine(set)).collect();
-        Self { nights: NightLog::of(state).read().ok().map(|(nights, _)| nights), catalog, is_catalog_lost, sets }
+        let nights = NightLog::of(state).read().ok().map(|(nights, _)| nights);
+        Self { nights, catalog, is_catalog_lost, begun, sets }
     }
 
     /// What the log of nights has sealed and entered.
@@ -201,10 +226,16 @@ impl Parts {
         let is_there = |set: &str| self.sets.iter().any(|s| s.id().to_string() == set && s.is_whole());
         misfits.extend(in_use.filter(|m| !is_there(&m.set)).map(|m| Misfit::SetLost { medium: m.name.clone() }));
         let last = |s: &SetState| self.catalog.iter().flatten().filter(|r| r.set == s.id()).map(|r| r.number).max();
-        let forgets = |s: &&SetState| last(s).is_some_and(|last| !s.knows_sources(last) || !s.knows_entries());
+        let night = |s: &SetState| self.recorded().rfind(|n| n.set == s.id().to_string());
+        let forgets = |s: &&SetState| {
+            let is_old = last(s).is_some_and(|last| !s.knows_sources(last) || !s.knows_entries());
+            is_old || night(s).is_some_and(|night| s.has_forgotten(night))
+        };
         misfits.extend(
             self.sets.iter().filter(forgets).map(|s| Misfit::MemoryLost { set: s.info().map(|i| i.name).unwrap_or_default() }),
         );
+        let lines = book.lost_hold_copies;
+        misfits.extend((lines > 0).then_some(Misfit::HoldsLost { lines }));
         misfits
     }
 

@@ -216,6 +216,9 @@ pub enum LedgerEvent {
         /// It is not used any more. A later line without this takes it into use again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         out_of_use: Option<OutOfUse>,
+        /// The id of its set, 32 hexadecimal digits, where nothing else registers it: it is gone, and the ledger was begun anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        set: Option<String>,
     },
     /// A run refused to write to the medium that is attached. Nothing was written.
     Refused {
@@ -386,6 +389,8 @@ pub struct LedgerContent {
     pub is_end_missing: bool,
     /// The lines about holds, as the file beside the ledger has them.
     kept: Vec<LedgerLine>,
+    /// Lines that this file had, and has no more.
+    pub lost_hold_copies: u64,
     /// The digest of each line, as the file has it.
     chain: Vec<String>,
 }
@@ -400,11 +405,6 @@ impl Ledger {
     /// The ledger of a state directory. The file is created with the first line.
     pub fn of(state: &Path) -> Self {
         Self { path: state.join("ledger.jsonl") }
-    }
-
-    /// The ledger's file, and the one beside it that says where it ended.
-    pub fn files(&self) -> [PathBuf; 2] {
-        [self.path.clone(), LedgerEnd::path(&self.path)]
     }
 
     /// Renames the ledger to a free name, and what says where it ended: the next line begins a new one. Returns the new path;
@@ -436,6 +436,7 @@ impl Ledger {
             Err(e) => return Err(self.failed("read", e)),
         };
         content.kept = holds::read(&self.path);
+        content.lost_hold_copies = end.as_ref().map_or(0, |end| end.holds.saturating_sub(content.kept.len() as u64));
         if !content.is_whole(end.as_ref()) {
             content.broken.push(content.lines.last().map_or(1, |l| l.line + 1));
             content.is_end_missing = end.is_none();
@@ -448,12 +449,13 @@ impl Ledger {
         self.append(time, event, false)
     }
 
-    /// Appends the line with which people say that all lines are there, to a ledger without the file that says where it ended.
+    /// Appends the line with which people say that they know why records are missing: also to a ledger without the file that says
+    /// where it ended. What the file with the lines about holds has lost is not missed any more.
     pub fn write_accepted(&self, time: &str, event: LedgerEvent) -> Result<()> {
         self.append(time, event, true)
     }
 
-    fn append(&self, time: &str, event: LedgerEvent, may_lack_end: bool) -> Result<()> {
+    fn append(&self, time: &str, event: LedgerEvent, is_accepted: bool) -> Result<()> {
         let not_whole = |is_end_missing| LedgerError::NotWhole { path: self.path.clone(), is_end_missing };
         // To open it would make it.
         let ended = LedgerEnd::read(&self.path).is_some_and(|end| end != LedgerEnd::of_nothing());
@@ -461,7 +463,7 @@ impl Ledger {
             return Err(not_whole(false));
         }
         let (mut end, mut book, mut refused) = (None, LedgerContent::default(), None);
-        let is_about_holds = holds::is_about_holds(&event);
+        let brings_holds = is_accepted || holds::is_about_holds(&event);
         let appended = append_line(&self.path, |before| {
             let content = parse(before);
             let known = LedgerEnd::read_again(&self.path)?;
@@ -470,7 +472,7 @@ impl Ledger {
             }
             let last = content.lines.last().map_or(0, |l| l.line);
             // A line that was changed is found however many follow it. Lines that are missing at the end must not be covered.
-            let is_short = known.as_ref().map_or(last > 0 && !may_lack_end, |end| end.line > last);
+            let is_short = known.as_ref().map_or(last > 0 && !is_accepted, |end| end.line > last);
             if is_short {
                 refused = Some(not_whole(known.is_none()));
                 return Err(io::ErrorKind::InvalidData.into());
@@ -478,7 +480,8 @@ impl Ledger {
             let number = 1 + last;
             let line = LedgerLine { line: number, time: time.to_owned(), event };
             let chain = chain(content.last(), &line);
-            end = Some(LedgerEnd { line: number, chain: chain.clone() });
+            let holds = known.filter(|_| !is_accepted).map_or(0, |end| end.holds);
+            end = Some(LedgerEnd { line: number, chain: chain.clone(), holds });
             book = content;
             book.lines.push(line.clone());
             Ok(serde_json::to_string(&Bound { line, chain })?)
@@ -487,8 +490,12 @@ impl Ledger {
             return Err(refused);
         }
         let _locked = appended.map_err(|(what, source)| self.failed(what, source))?;
-        let kept = || if is_about_holds { holds::add(&self.path, &book) } else { Ok(()) };
-        end.map_or(Ok(()), |end| end.write(&self.path)).and_then(|()| kept()).map_err(|e| self.failed("written", e))
+        let kept = if brings_holds { holds::add(&self.path, &book) } else { Ok(0) };
+        let ended = end.map_or(Ok(()), |end| {
+            let holds = end.holds.max(*kept.as_ref().unwrap_or(&0));
+            LedgerEnd { holds, ..end }.write(&self.path)
+        });
+        ended.and(kept.map(drop)).map_err(|e| self.failed("written", e))
     }
 
     fn failed(&self, what: &'static str, source: io::Error) -> LedgerError {

@@ -2,6 +2,7 @@
 //! generation.
 
 use super::files::{STATE_BYTES, open_own, read_own};
+use super::nights::SealedNight;
 use super::roots::SourceRoots;
 use super::state::SetState;
 use crate::format::entry::{EntryHead, record_length};
@@ -14,7 +15,26 @@ struct RaisedIn {
     generation: u64,
 }
 
+/// Files that may have nothing to say: without a source that is a folder there are no roots, and without dumps, canaries or
+/// expected changes there is no content to remember. That there was something, the log of nights tells.
+const NOT_ALWAYS: [&str; 2] = ["contents", "roots"];
+
 impl SetState {
+    /// Those of these files that have something.
+    pub fn memory(&self) -> Vec<String> {
+        let has_some = |name: &&&str| self.folder().join(name).metadata().is_ok_and(|m| m.len() > 0);
+        NOT_ALWAYS.iter().filter(has_some).map(|name| (*name).to_owned()).collect()
+    }
+
+    /// Whether such a file is gone or empty that had something after `night`, the last one of the set.
+    pub fn has_forgotten(&self, night: &SealedNight) -> bool {
+        let is_lost = |name: &&str| match self.folder().join(name).metadata() {
+            Ok(file) => file.len() == 0,
+            Err(e) => e.kind() == io::ErrorKind::NotFound,
+        };
+        NOT_ALWAYS.iter().filter(|name| night.memory.iter().any(|had| had == *name)).any(is_lost)
+    }
+
     /// The newest generation in which the tripwires raised an alarm. A run notes it before it seals.
     pub fn newest_alarm(&self) -> Option<u64> {
         let alarms: Vec<RaisedIn> = serde_json::from_slice(&self.alarms()?).ok()?;

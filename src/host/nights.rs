@@ -95,6 +95,22 @@ pub struct SealedNight {
     pub read_back: ReadBack,
     /// What became of each source.
     pub sources: Vec<SourceNight>,
+    /// The clock is in doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockDoubt>,
+    /// Files of the set's folder in which the host remembers something of the sources since; none in lines of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<String>,
+}
+
+/// Why the clock of a night is in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockDoubt {
+    /// It showed a time that cannot be.
+    Impossible,
+    /// It showed an earlier time than when the generation before was sealed.
+    SetBack,
 }
 
 /// What became of a source in one night.
@@ -219,8 +235,18 @@ impl NightLog {
 
     /// When a run last sealed something: RFC 3339, UTC.
     pub fn last_sealed(&self) -> Option<String> {
-        let (nights, _) = self.read().ok()?;
-        nights.into_iter().rev().find_map(|night| Some(night.end?.sealed?.time))
+        self.sealed().pop().map(|sealed| sealed.time)
+    }
+
+    /// What runs have sealed, in the order of their beginnings.
+    pub fn sealed(&self) -> Vec<SealedNight> {
+        let (nights, _) = self.read().unwrap_or_default();
+        nights.into_iter().filter_map(|night| night.end?.sealed).collect()
+    }
+
+    /// What a run has last sealed of a set.
+    pub fn last_of(&self, set: &str) -> Option<SealedNight> {
+        self.sealed().into_iter().rfind(|sealed| sealed.set == set)
     }
 
     /// All runs, in the order of their beginnings; and how many lines cannot be read or are missing since a run last sealed
@@ -326,6 +352,8 @@ mod tests {
             verdict: Verdict::Good,
             read_back: ReadBack::Direct,
             sources: Vec::new(),
+            clock: None,
+            memory: Vec::new(),
         };
         let (begun, time) = ("2026-11-05T01:30:00Z".into(), "2026-11-05T01:31:00Z".into());
         let sealed = Some(Box::new(sealed));

@@ -114,10 +114,7 @@ impl SealKeys {
     /// Opens and locks the file, and finishes a change that a crash interrupted.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
         let file = open(path, &mut OpenOptions::new())?;
-        let mut slots = [empty_slot(), empty_slot()];
-        for (i, slot) in slots.iter_mut().enumerate() {
-            read_slot(&file, i, slot).map_err(|e| failed("read", path, e))?;
-        }
+        let slots = read_slots(&file).map_err(|e| failed("read", path, e))?;
         let [a, b] = [&slots[0], &slots[1]].map(KeyRecord::decode);
         let (record, whole) = match (a, b) {
             (Some(a), Some(b)) if b.count > a.count => (b, 1),
@@ -130,6 +127,16 @@ impl SealKeys {
             keys.commit(record)?;
         }
         Ok(keys)
+    }
+
+    /// The public halves of the current key, and of the one behind it once it is prepared: a seal that a run of this host has
+    /// written names one of them as the next key, until another seal follows. `None`: the file cannot be read. Nothing is locked
+    /// or changed.
+    pub fn public_halves(path: &Path) -> Option<Vec<[u8; 32]>> {
+        let file = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path).ok()?;
+        let record = read_slots(&file).ok()?.iter().filter_map(KeyRecord::decode).max_by_key(|record| record.count)?;
+        let seeds = std::iter::once(&record.current).chain(&record.next);
+        Some(seeds.map(|seed| SealKey::from_seed(seed).public()).collect())
     }
 
     /// Which seal of the set [`Self::current`] signs, counted from 1.
@@ -206,6 +213,12 @@ fn open(path: &Path, options: &mut OpenOptions) -> Result<FileLock, KeyError> {
 
 fn failed(doing: &'static str, path: &Path, source: io::Error) -> KeyError {
     KeyError::Io { doing, path: path.to_owned(), source }
+}
+
+fn read_slots(file: &File) -> io::Result<[SlotBytes; 2]> {
+    let mut slots = [empty_slot(), empty_slot()];
+    slots.iter_mut().enumerate().try_for_each(|(i, slot)| read_slot(file, i, slot))?;
+    Ok(slots)
 }
 
 /// Reads a slot as far as the file goes. The rest stays zeros, which are no record.

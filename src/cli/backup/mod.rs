@@ -21,13 +21,14 @@ use crate::cli::ui::units::time;
 use crate::cli::ui::words;
 use azekura::answer::backup::Backup;
 use azekura::format::seal::{ReadBack, Verdict};
-use azekura::host::ledger::{Ledger, MediumAccount};
+use azekura::host::ledger::Ledger;
 use azekura::host::nights::NightLog;
 use azekura::host::state::StateDir;
 use azekura::job::backup::{NewSetOptions, Options, SourceOptions, check_kinds};
 use azekura::job::incident::open_alarms::{nights_of, open_alarms};
+use azekura::job::media::wrong_medium::check_is_not_lost;
+use azekura::medium::AttachedMedium;
 use azekura::medium::tape::st::is_drive;
-use azekura::medium::{AttachedMedium, is_mounted};
 use night_log::NightRecord;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -220,7 +221,7 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
         return Err(CommandError::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));
     }
     if pool.is_none() && !args.quarantine {
-        check_is_not_lost(&options, args.init, context)?;
+        check_is_not_lost(&options, args.init, &context.env(None))?;
     }
     let (init, key) = match args.init || args.quarantine {
         // A pool's media are taken in one by one.
@@ -272,26 +273,6 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
 fn is_alarm_open(state: &Path) -> bool {
     let book = Ledger::of(state).read().unwrap_or_default();
     !open_alarms(&book, &nights_of(state).unwrap_or_default()).is_empty()
-}
-
-/// A disk that the ledger saw at a place is not there, or there is nothing on what is there: nobody begins a set instead of it by
-/// the way. A mount point that is bare takes none, whatever is asked for.
-fn check_is_not_lost(options: &Options, init: bool, context: &Context) -> Result<(), CommandError> {
-    let media = Ledger::of(&options.state).read()?.media();
-    let was_here = |m: &&MediumAccount| {
-        let is_here = m.at.as_deref().is_some_and(|at| Path::new(at) == options.to);
-        is_here && m.pool.is_none() && !m.is_copy && m.out_of_use.is_none()
-    };
-    let Some(medium) = media.values().filter(was_here).max_by(|a, b| a.attached.cmp(&b.attached)) else { return Ok(()) };
-    let is_bare = !is_drive(&options.to) && !is_mounted(&options.to) && medium.was_mounted;
-    if is_drive(&options.to) || init && !is_bare || !AttachedMedium::find(&options.to, context.loader())?.sets()?.is_blank() {
-        return Ok(());
-    }
-    let said = match is_bare {
-        true => message!("error.backup.disk-gone", path = options.to, name = medium.name),
-        false => message!("error.backup.blank-known", path = options.to, name = medium.name),
-    };
-    Err(CommandError::new(said, Exit::Medium))
 }
 
 fn is_of_damaged_catalog(e: &CommandError) -> bool {

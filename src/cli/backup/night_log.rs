@@ -11,7 +11,7 @@ use azekura::event::FindingKind;
 use azekura::format::manifest::Finding;
 use azekura::format::seal::Verdict;
 use azekura::generation::is_within;
-use azekura::host::nights::{NightAlarm, NightFinding, NightLine, NightLog, SealedNight, SourceNight, UNLISTED};
+use azekura::host::nights::{ClockDoubt, NightAlarm, NightFinding, NightLine, NightLog, SealedNight, SourceNight, UNLISTED};
 use azekura::host::state::StateDir;
 use azekura::job::backup::{AlarmOrigin, Report, SourceOptions};
 use std::collections::BTreeSet;
@@ -20,6 +20,7 @@ use std::path::Path;
 /// A run that has begun.
 pub struct NightRecord {
     log: NightLog,
+    state: StateDir,
     begun: String,
     sources: Vec<Vec<u8>>,
     origins: Vec<String>,
@@ -30,6 +31,15 @@ fn names(sources: &[Vec<u8>]) -> impl Iterator<Item = String> {
     sources.iter().map(|name| String::from_utf8_lossy(name).into_owned())
 }
 
+/// What a finding says of the clock.
+fn doubt(kind: FindingKind) -> Option<ClockDoubt> {
+    match kind {
+        FindingKind::ClockWrong => Some(ClockDoubt::Impossible),
+        FindingKind::ClockSetBack => Some(ClockDoubt::SetBack),
+        _ => None,
+    }
+}
+
 impl NightRecord {
     /// Notes that a run begins. A state that cannot be written stops nothing here: the backup meets it too, and says so.
     /// `configured`: the sources are those of the configuration.
@@ -37,7 +47,8 @@ impl NightRecord {
         let origins = sources.iter().map(SourceOptions::origin).collect();
         let sources: Vec<Vec<u8>> = sources.iter().map(|s| s.name.clone()).collect();
         let has_state = StateDir::open(state).is_ok();
-        let record = Self { log: NightLog::of(state), begun: time_text(now()), sources, origins, has_state };
+        let (log, state) = (NightLog::of(state), StateDir::of(state));
+        let record = Self { log, state, begun: time_text(now()), sources, origins, has_state };
         let (time, sources) = (record.begun.clone(), names(&record.sources).collect());
         if has_state {
             let _ = record.log.write(&NightLine::Begun { time, process: std::process::id(), sources, configured });
@@ -78,8 +89,10 @@ impl NightRecord {
 
     /// What was sealed.
     pub fn sealed(&self, report: &Report, medium: String) -> SealedNight {
-        let faults: Vec<&Finding> = report.findings.iter().filter(|f| !is_note(f)).collect();
-        let unlisted = report.count("findings").saturating_sub(faults.len() as u64);
+        let told = || report.findings.iter().filter(|f| !kind(f).is_some_and(FindingKind::is_note));
+        let unlisted = report.count("findings").saturating_sub(told().count() as u64);
+        // Of a wrong clock a source lacks nothing.
+        let faults: Vec<&Finding> = told().filter(|f| kind(f).and_then(doubt).is_none()).collect();
         // What is about no source, such as the medium, is about all.
         let is_of_none = |path: &[u8]| !self.sources.iter().any(|name| is_within(path, name));
         let source = |((bytes, name), origin): ((&Vec<u8>, String), &String)| {
@@ -113,13 +126,14 @@ impl NightRecord {
             verdict: report.verdict,
             read_back: report.read_back,
             sources: self.sources.iter().zip(names(&self.sources)).zip(&self.origins).map(source).collect(),
+            clock: report.findings.iter().find_map(|f| doubt(kind(f)?)),
+            memory: self.state.set(report.set).map(|set| set.memory()).unwrap_or_default(),
         }
     }
 }
 
-/// Whether a finding makes no night incomplete.
-fn is_note(finding: &Finding) -> bool {
-    finding.kind.parse().is_ok_and(|kind: FindingKind| kind.is_note())
+fn kind(finding: &Finding) -> Option<FindingKind> {
+    finding.kind.parse().ok()
 }
 
 /// How many findings of each kind a source has in a generation that was sealed at `time`. What is about single entries comes last.

@@ -14,7 +14,7 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
-use azekura::host::consistency::read_ledger;
+use azekura::host::consistency::{read_ledger, unregistered};
 use azekura::host::ledger::{Ledger, LedgerContent, LedgerEvent, LedgerLine, LostLine};
 use azekura::host::ledger::{MediumAccount, MediumKind, OutOfUse};
 use azekura::job::incident::hold::active_hold;
@@ -302,7 +302,12 @@ fn event(l: &LedgerLine) -> String {
 pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     check_not_gone(&context.state_to_ask()?)?;
     let (ledger, book) = book(context)?;
-    let account = known(&book, &args.medium)?;
+    // A ledger that was begun anew does not know it: it is gone, and can be registered no more.
+    let gone = args.out_of_use.and_then(|_| unregistered(&context.state_to_ask().ok()?, &book).remove(&args.medium));
+    let account = match &gone {
+        Some(set) => MediumAccount { name: args.medium.clone(), set: set.clone(), ..MediumAccount::default() },
+        None => known(&book, &args.medium)?,
+    };
     // What is in the dock was not taken anywhere.
     let places = context.config.pools.iter().filter(|p| p.media.contains(&account.name)).map(|p| p.at.as_path());
     let places: Vec<&Path> = places.filter(|_| !account.is_copy).collect();
@@ -327,7 +332,7 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     if is_folder && why.is_none() {
         context.warn(&message!("media.moved-unproved", name = medium));
     }
-    let event = LedgerEvent::Moved { medium, to, by, witness, off_site, out_of_use: why };
+    let event = LedgerEvent::Moved { medium, to, by, witness, off_site, out_of_use: why, set: gone };
     let answer = event_answer(&event);
     ledger.write(&time_text(crate::cli::environment::now()), event)?;
     Ok(Outcome::good(text, &answer))

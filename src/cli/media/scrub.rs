@@ -15,7 +15,7 @@ use azekura::answer::Clipped;
 use azekura::answer::media::{Health, Scrub, Unreadable};
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
-use azekura::job::media::found::enter_into_ledger;
+use azekura::job::media::found::enter_scrub;
 use azekura::job::media::scrub::{MediumHealth, Options, Report, log, scrub};
 use azekura::set::check::remember_damage;
 use azekura::set::open::OpenSet;
@@ -46,7 +46,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     talk(&answer, context);
     words::litter(report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
     if let Some(mut catalog) = context.catalog()? {
-        enter_into_ledger(&context.state_dir()?, report.set, &options.from, report.newest, report.state(), &env)?;
+        enter_scrub(&context.state_dir()?, &report, &env)?;
         log(&report, &mut catalog, &env.time_text())?;
         let is_remembered = remember_damage(report.set, &report.damage, &mut catalog)? > 0;
         tell_what_backup_does(context, report.set, is_remembered);

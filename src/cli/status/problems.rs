@@ -12,6 +12,7 @@ use crate::cli::ui::words::hold_line;
 use azekura::answer::status::{Problem, ProblemName, StatusVerdict};
 use azekura::host::consistency::Misfit;
 use azekura::host::ledger::LedgerContent;
+use azekura::host::nights::ClockDoubt;
 use azekura::job::incident::hold::Hold;
 use azekura::job::media::whereabouts::attached_at;
 use azekura::job::status::{Problem as Judged, Severity};
@@ -39,8 +40,11 @@ pub fn to_solve(problems: &[Problem]) -> Option<&Problem> {
         ProblemName::SourceIncomplete | ProblemName::SourceAlarm => p.source == worst.source,
         _ => false,
     };
+    // By a wrong clock everything is old, and nothing is fresh.
+    let clock = || problems.iter().find(|p| p.problem == ProblemName::ClockWrong);
     match worst.problem {
-        ProblemName::SourceOld => problems.iter().find(is_cause).or(Some(worst)),
+        ProblemName::SourceOld => clock().or_else(|| problems.iter().find(is_cause)).or(Some(worst)),
+        ProblemName::SourceIncomplete => clock().or(Some(worst)),
         _ => Some(worst),
     }
 }
@@ -126,6 +130,7 @@ fn of_source(judged: &Judged, due: &Message) -> Option<Problem> {
         | Judged::LedgerTorn { .. }
         | Judged::StillAttached { .. }
         | Judged::LogTorn { .. }
+        | Judged::ClockWrong { .. }
         | Judged::Misfit(_) => return None,
     })
 }
@@ -199,7 +204,12 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
         }
         Judged::NotInLedger { generation, medium } => {
             let text = message!("status.problem.not-in-ledger", number = generation, medium = medium);
-            let lost = failure(ProblemName::NotInLedger, &text, &message!("status.do.ledger-changed"));
+            // Where two people have said why, there is nothing more to say.
+            let next = match book.accepted() {
+                Some(_) => message!("status.do.not-registered", name = medium),
+                None => message!("status.do.ledger-changed"),
+            };
+            let lost = failure(ProblemName::NotInLedger, &text, &next);
             Problem { generation: Some(*generation), medium: Some(medium.as_str().into()), ..lost }
         }
         _ => return None,
@@ -226,6 +236,15 @@ fn of_state(judged: &Judged) -> Option<Problem> {
         Misfit::MemoryLost { set } => {
             let text = message!("status.problem.memory-lost", set = set);
             failure(ProblemName::MemoryLost, &text, &message!("status.do.memory-lost"))
+        }
+        Misfit::HoldsLost { lines } => {
+            let text = message!("status.problem.holds-lost", count = count(*lines));
+            failure(ProblemName::HoldsLost, &text, &message!("status.do.holds-lost"))
+        }
+        Misfit::NotRegistered { medium } => {
+            let text = message!("status.problem.not-registered", medium = medium);
+            let missing = failure(ProblemName::NotRegistered, &text, &message!("status.do.not-registered", name = medium));
+            Problem { medium: Some(medium.as_str().into()), ..missing }
         }
     })
 }
@@ -280,6 +299,21 @@ fn of_night(judged: &Judged, is_quiet: bool, due: &Message) -> Problem {
         Judged::LedgerTorn { lines } => {
             let text = message!("status.problem.ledger-torn", count = count(*lines));
             failure(ProblemName::LedgerTorn, &text, &message!("status.do.ledger-torn"))
+        }
+        Judged::ClockWrong { generation, medium, time, doubt } => {
+            let shown = when(time);
+            let text = match doubt {
+                None => message!("status.problem.clock-ahead", number = generation, medium = medium, time = shown),
+                Some(ClockDoubt::Impossible) => {
+                    message!("status.problem.clock-impossible", number = generation, medium = medium, time = shown)
+                }
+                Some(ClockDoubt::SetBack) => {
+                    message!("status.problem.clock-set-back", number = generation, medium = medium, time = shown)
+                }
+            };
+            let wrong = failure(ProblemName::ClockWrong, &text, &message!("status.do.clock-wrong"));
+            let (time, medium) = (Some(time.as_str().into()), Some(medium.as_str().into()));
+            Problem { generation: Some(*generation), time, medium, ..wrong }
         }
         Judged::LogTorn { lines } => {
             let text = message!("status.problem.log-torn", count = count(*lines));

@@ -140,12 +140,14 @@ fn under_hold(key: &str) -> Option<&'static str> {
 /// Actions of `status` that ask for a medium, or for a backup. While a hold is active or an alarm is open, `status.do.hold`
 /// takes the place of each.
 pub const ASKING_ACTIONS: &[&str] = &[
+    "status.do.clock-wrong",
     "status.do.full",
     "status.do.night-cut-off",
     "status.do.night-failed",
     "status.do.night-interrupted",
     "status.do.no-backup",
     "status.do.not-read-back",
+    "status.do.not-registered",
     "status.do.not-swapped",
     "status.do.out-of-use",
     "status.do.pool-ahead",
@@ -160,7 +162,9 @@ pub const ASKING_ACTIONS: &[&str] = &[
 /// open; a text that is no hint has one of its own, `held.KEY`.
 pub const ASKING_HINTS: &[&str] = &[
     "hint.backup.blank-known",
+    "hint.backup.blank-other",
     "hint.backup.disk-gone",
+    "hint.backup.foreign",
     "hint.backup.half-written",
     "hint.backup.in-quarantine",
     "hint.backup.nothing-mounted",

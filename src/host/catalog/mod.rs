@@ -104,6 +104,17 @@ pub enum CatalogError {
 
 type Result<T> = std::result::Result<T, CatalogError>;
 
+/// A set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunRow {
+    /// It.
+    pub set: Id,
+    /// What people call it.
+    pub name: String,
+    /// When it was begun: RFC 3339, UTC.
+    pub created: String,
+}
+
 /// A generation that is complete and was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedRow {
@@ -221,6 +232,16 @@ impl Catalog {
                 let (set, number) = (Id(r.get(0)?), number(r, 2)?);
                 Ok(SealedRow { set, set_name: r.get(1)?, number, head: r.get(3)?, time: r.get(4)? })
             };
+            q.query_map([], row)?.collect()
+        };
+        self.ask(run())
+    }
+
+    /// Every set, also one without a generation.
+    pub fn begun_sets(&self) -> Result<Vec<BegunRow>> {
+        let run = || {
+            let mut q = self.db.prepare_cached("SELECT set_id, name, created FROM sets ORDER BY id")?;
+            let row = |r: &rusqlite::Row| Ok(BegunRow { set: Id(r.get(0)?), name: r.get(1)?, created: r.get(2)? });
             q.query_map([], row)?.collect()
         };
         self.ask(run())

@@ -101,6 +101,12 @@ impl MediumAccount {
         self.location = Some(to.to_owned()).filter(|to| !to.is_empty());
     }
 
+    /// Something else than this host wrote is on it.
+    fn is_other(&mut self, time: &str, is_read: bool, is_newer: bool) {
+        (self.mismatched, self.is_newer_than_host) = (Some(time.to_owned()), is_newer);
+        self.is_mismatch_read |= is_read;
+    }
+
     /// A line that only a medium at the host can have.
     fn is_at_host(&mut self, time: &str) {
         if !self.at_host {
@@ -146,6 +152,9 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
             copy.unverified = from_cache.then_some(*generation).or(copy.unverified);
             return None;
         }
+        LedgerEvent::Moved { set: Some(set), .. } => {
+            media.entry(name).or_insert(MediumAccount { set: set.clone(), ..new });
+        }
         _ => {}
     }
     let m = media.get_mut(l.event.medium())?;
@@ -170,10 +179,7 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
             (m.scrubbed, m.mismatched, m.is_mismatch_read) = (Some((l.time.clone(), 0)), None, false);
             m.is_newer_than_host = false;
         }
-        LedgerEvent::Mismatched { in_full, is_newer, .. } => {
-            m.is_newer_than_host = *is_newer;
-            (m.mismatched, m.is_mismatch_read) = (Some(l.time.clone()), m.is_mismatch_read || *in_full);
-        }
+        LedgerEvent::Mismatched { in_full, is_newer, .. } => m.is_other(&l.time, *in_full, *is_newer),
         LedgerEvent::Plugged { .. } => m.found_at(&l.time),
         LedgerEvent::Unplugged { .. } | LedgerEvent::Detached { seen: true, .. } => {
             (m.detached, m.at_host, m.stays, m.left_by_word) = (Some(l.time.clone()), false, false, false)

@@ -4,6 +4,7 @@
 //! **Invariant:** it is made before the first line, and then written behind each. After a power cut it may be behind the ledger,
 //! never ahead of it, and never missing.
 
+use super::Ledger;
 use crate::host::files::{overwrite, read_own, replace};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -19,6 +20,20 @@ pub struct LedgerEnd {
     pub line: u64,
     /// The digest of that line.
     pub chain: String,
+    /// How many lines about holds the file beside the ledger had; 0 where an earlier version wrote this.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub holds: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Ledger {
+    /// The ledger's file, and the one beside it that says where it ended.
+    pub fn files(&self) -> [PathBuf; 2] {
+        [self.path.clone(), LedgerEnd::path(&self.path)]
+    }
 }
 
 impl LedgerEnd {
@@ -29,7 +44,7 @@ impl LedgerEnd {
 
     /// Before the first line.
     pub fn of_nothing() -> Self {
-        Self { line: 0, chain: String::new() }
+        Self { line: 0, chain: String::new(), holds: 0 }
     }
 
     /// Reads it. `None`: it is not there, or no such file. It is made before the first line and replaced as a whole, so that

@@ -3,12 +3,22 @@
 //!
 //! **Invariant:** a line is in the ledger first. So after a power cut the ledger may have one that is not here, and the next line
 //! about a hold brings it; a line that is only here was in the ledger once.
+//!
+//! **Invariant:** what says where the ledger ends is written last, and counts the lines that are here then. So fewer lines than
+//! these are a sign that somebody has taken some.
 
-use super::{LedgerContent, LedgerEvent, LedgerLine};
+use super::{Ledger, LedgerContent, LedgerEvent, LedgerLine};
 use crate::host::append::append_line;
 use crate::host::files::{STATE_BYTES, read_own};
 use std::io;
 use std::path::{Path, PathBuf};
+
+impl Ledger {
+    /// The file beside it that has the lines about holds once more.
+    pub fn holds_file(&self) -> PathBuf {
+        path(&self.path)
+    }
+}
 
 /// The file beside a ledger.
 pub fn path(ledger: &Path) -> PathBuf {
@@ -24,14 +34,17 @@ fn parse(text: &[u8]) -> Vec<LedgerLine> {
     text.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-/// Adds what the ledger has about holds and this file does not have, durably. Only who has locked the ledger may do it.
-pub fn add(ledger: &Path, book: &LedgerContent) -> io::Result<()> {
+/// Adds what the ledger has about holds and this file does not have, durably. Only who has locked the ledger may do it. Returns how
+/// many lines it has then.
+pub fn add(ledger: &Path, book: &LedgerContent) -> io::Result<u64> {
     let known = read(ledger);
+    let mut lines = known.len() as u64;
     for line in book.lines.iter().filter(|l| is_about_holds(&l.event) && !known.contains(l)) {
         let text = serde_json::to_string(line)?;
         append_line(&path(ledger), |_| Ok(text)).map_err(|(_, e)| e)?;
+        lines += 1;
     }
-    Ok(())
+    Ok(lines)
 }
 
 /// Whether an event begins a hold, or has to do with its end.

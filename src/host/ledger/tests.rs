@@ -8,6 +8,7 @@ fn moved(medium: &str, to: &str) -> LedgerEvent {
         witness: Some("佐藤".into()),
         off_site: false,
         out_of_use: None,
+        set: None,
     }
 }
 
@@ -214,6 +215,6 @@ fn a_line_with_another_number_is_found() {
     let bound = Bound { chain: chain("", &line), line };
     let path = dir.path().join("ledger.jsonl");
     std::fs::write(&path, serde_json::to_string(&bound).unwrap() + "\n").unwrap();
-    LedgerEnd { line: 2, chain: bound.chain }.write(&path).unwrap();
+    LedgerEnd { line: 2, chain: bound.chain, holds: 0 }.write(&path).unwrap();
     assert_eq!(Ledger::of(dir.path()).read().unwrap().broken, [1]);
 }

@@ -137,7 +137,10 @@ impl<'a> Run<'a> {
     pub fn store(&mut self) -> Result<StoredContent> {
         let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
         let (last, is_judged) = (self.last_generation()?, !self.options.quarantine);
-        let is_sources_lost = is_judged && last.is_some_and(|last| !self.set.host.state.knows_sources(last));
+        let kept = &self.set.host.state;
+        let night = NightLog::of(&self.options.state).last_of(&kept.id().to_string());
+        let has_forgotten = night.is_some_and(|night| kept.has_forgotten(&night));
+        let is_sources_lost = is_judged && last.is_some_and(|last| has_forgotten || !kept.knows_sources(last));
         if is_sources_lost || is_judged && last.is_some() && previous.is_lost {
             self.tally.finding(FindingKind::MemoryLost, b"", String::new());
         } else if last.is_some() && !previous.is_there() {
@@ -422,9 +425,18 @@ fn check_clock(now: &Time, set: &SetWriter, state: &StateDir, tally: &BackupTall
         tally.finding(FindingKind::ClockWrong, b"", time_text(*now));
     }
     // The last one that was sealed, on whichever medium, not the latest time: once the clock is right again, a night that
-    // it was ahead in says nothing any more.
-    let of_set = set.log.last.as_ref().map(|g| g.time.clone());
-    let of_host = NightLog::of(state.root()).last_sealed();
+    // it was ahead in says nothing any more, also where this set has slept since. Nor does a time that cannot be.
+    let is_possible = |time: &String| {
+        let seconds = chrono::DateTime::parse_from_rfc3339(time).map(|time| time.timestamp());
+        seconds.is_ok_and(|seconds| POSSIBLE_TIMES.contains(&seconds))
+    };
+    let (id, sealed) = (set.host.id().to_string(), NightLog::of(state.root()).sealed());
+    let is_passed = |generation: u64| {
+        let at = sealed.iter().rposition(|n| (&n.set, n.generation) == (&id, generation));
+        at.is_some_and(|at| at + 1 < sealed.len())
+    };
+    let of_set = set.log.last.as_ref().filter(|g| !is_passed(g.number)).map(|g| g.time.clone()).filter(is_possible);
+    let of_host = sealed.iter().rev().map(|n| n.time.clone()).find(is_possible);
     if let Some(time) = of_set.into_iter().chain(of_host).filter(|time| *time > time_text(*now)).max() {
         tally.finding(FindingKind::ClockSetBack, b"", time);
     }

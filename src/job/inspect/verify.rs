@@ -124,6 +124,8 @@ pub struct Report {
     pub expected: Option<Expected>,
     /// Whether the seal that the host remembers is in the chain; `None` if the host does not know the set.
     pub known: Option<Expected>,
+    /// The public key that the last proven seal names for the seal behind it.
+    pub next_key: Option<[u8; 32]>,
 }
 
 impl Report {
@@ -201,11 +203,6 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         bytes: l.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
         damaged: damage.iter().filter(|d| d.generation == l.seal.generation).count() as u64,
     });
-    let find = |digest: [u8; 32]| {
-        // The host's own record proves the seal, whatever the chain before it is like.
-        let link = chain.links.iter().find(|l| l.digest() == digest);
-        link.map_or(Expected::NotFound, |link| found(chain, link))
-    };
     Ok(Report {
         set: chain.set,
         set_name: set_name(chain),
@@ -222,8 +219,20 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         elsewhere: elsewhere as u64,
         read_back,
         expected: None,
-        known: known_here(chain, &options.known).map(find),
+        known: known_in(chain, &options.known),
+        next_key: chain.links.iter().rfind(|l| l.is_proven()).map(|l| l.seal.next),
     })
+}
+
+/// The numbers of those faults in a chain that are half a seal behind the newest one that the host knows: a run ended within it, and
+/// the next one names it void. `leftovers`: the objects behind the last seal.
+pub fn torn_seals(faults: &[Fault], leftovers: &[Listed], known: Option<Expected>) -> Vec<u64> {
+    let is_seal = |number: u64| leftovers.iter().any(|o| (o.number, o.kind) == (number, ObjectKind::Seal));
+    let is_torn = |f: &&Fault| matches!(f.what, FaultKind::Unreadable { .. }) && is_seal(f.object);
+    match known {
+        Some(Expected::Found { newer: 0, .. }) => faults.iter().filter(is_torn).map(|f| f.object).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Whether the medium has a file that is called as the object: one before the label may be on an earlier medium.
@@ -238,8 +247,16 @@ fn found(chain: &Chain, link: &SealLink) -> Expected {
     Expected::Found { generation: link.seal.generation, newer: newest.saturating_sub(link.seal.generation) }
 }
 
+/// Whether the seal that the host remembers is in the chain; `None` if the host does not know the set.
+pub fn known_in(chain: &Chain, known: &HostRecord) -> Option<Expected> {
+    let digest = known_here(chain, known)?;
+    // The host's own record proves the seal, whatever the chain before it is like.
+    let link = chain.links.iter().find(|l| l.digest() == digest);
+    Some(link.map_or(Expected::NotFound, |link| found(chain, link)))
+}
+
 /// The last seal that the host remembers of this medium; of the newest medium if this one's place is unknown.
-pub fn known_here(chain: &Chain, known: &HostRecord) -> Option<[u8; 32]> {
+fn known_here(chain: &Chain, known: &HostRecord) -> Option<[u8; 32]> {
     let newest = chain.generations().rfind(|l| l.is_proven()).map(SealLink::digest);
     // A copy ends where it was made, whatever was written to its original since.
     if let Some(newest) = newest.filter(|digest| known.copies.contains(&CheckCode::of(digest).to_string())) {

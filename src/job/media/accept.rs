@@ -33,8 +33,8 @@ pub fn accept(state: &Path, by: &str, witness: &str, because: &str, env: &Env) -
         return Err(AcceptError::NoReason);
     }
     let book = read_ledger(state)?;
-    let lacks_nights = || misfits(state, &book).iter().any(|m| matches!(m, Misfit::NightsMissing { .. }));
-    if book.is_sound() && !lacks_nights() {
+    let is_of_people = |m: &Misfit| matches!(m, Misfit::NightsMissing { .. } | Misfit::HoldsLost { .. });
+    if book.is_sound() && !misfits(state, &book).iter().any(is_of_people) {
         return Err(AcceptError::Nothing);
     }
     let ledger = Ledger::of(state);

@@ -2,14 +2,17 @@
 //! newer than what this host remembers.
 
 use super::recognised::{may_be_at, medium_at, medium_surely_at, recognise};
+use super::scrub;
 use crate::env::Env;
-use crate::format::object::{Id, ObjectKind};
-use crate::format::seal::ReadBack;
-use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, MediumAccount};
-use crate::host::nights::{Night, NightLog};
-use crate::job::inspect::verify;
-use crate::seal::chain::{Fault, FaultKind};
-use std::collections::BTreeSet;
+use crate::format::object::Id;
+use crate::format::seal::{ReadBack, Verdict};
+use crate::host::ledger::{Ledger, LedgerError, LedgerEvent, LedgerLine, MediumAccount};
+use crate::host::nights::NightLog;
+use crate::host::state::StateDir;
+use crate::job::incident::hold::{HoldError, put_on_for_alarm};
+use crate::job::inspect::verify::{self, CheckedGeneration, torn_seals};
+use crate::seal::SealKeys;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What a medium that was read in full is.
@@ -27,7 +30,7 @@ pub enum MediumState {
 /// `newest`: the newest generation on it, where known. Returns the names of the media; `None` if the ledger contains none.
 ///
 /// A medium that may be one of several copies is not known to be good; that it is damaged counts for each that it may be.
-pub fn enter_into_ledger(
+fn enter_into_ledger(
     state: &Path,
     set: Id,
     at: &Path,
@@ -106,36 +109,37 @@ pub enum Verified {
 }
 
 /// What runs of this host may have sealed and could not record.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Unrecorded {
-    /// A run was cut off, failed, or says so: it has sealed one generation at most.
-    has_run: bool,
-    /// Sets that a backup has found newer than this host's records: what it has found was none of these runs.
-    newer_sets: BTreeSet<String>,
+    /// Of each set whose file can be read, the public halves of its seal keys. A run makes the next one durable before its seal names
+    /// it, so a seal that names neither is of a host that remembered more.
+    keys: BTreeMap<String, Vec<[u8; 32]>>,
+    /// A run is under way.
+    is_running: bool,
 }
 
 impl Unrecorded {
-    /// Of a state directory; of `None`, or where the log of nights cannot be read, any run may be.
-    pub fn of(state: Option<&Path>) -> Self {
-        /// The exit code of a run that sealed what it could not enter.
-        const SEALED_ONLY: u8 = 8;
-        let nights = state.and_then(|state| NightLog::of(state).read().ok());
-        let is_unrecorded = |n: &Night| n.end.as_ref().is_none_or(|end| end.sealed.is_none() || end.exit == SEALED_ONLY);
-        let book = state.and_then(|state| Ledger::of(state).read().ok()).unwrap_or_default();
+    /// Of a state directory. `is_running`: whether a process of this number is a backup.
+    pub fn of(state: Option<&Path>, is_running: impl Fn(u32) -> bool) -> Self {
+        let Some(state) = state else { return Self::default() };
+        let nights = NightLog::of(state).read().map(|(nights, _)| nights).unwrap_or_default();
+        let sets = StateDir::of(state).sets().into_iter();
         Self {
-            has_run: nights.is_none_or(|(nights, _)| nights.is_empty() || nights.iter().any(is_unrecorded)),
-            newer_sets: book.media().into_values().filter(|m| m.is_newer_than_host).map(|m| m.set).collect(),
+            keys: sets.filter_map(|s| Some((s.id().to_string(), SealKeys::public_halves(&s.seal_keys())?))).collect(),
+            is_running: nights.iter().any(|n| n.end.is_none() && is_running(n.process)),
         }
     }
 
-    /// Whether a medium has more generations behind the newest one that this host knows than such a run has sealed.
+    /// Whether a medium has generations that this host does not know, and that none of its runs has sealed.
     fn is_set_back(&self, report: &verify::Report) -> bool {
-        let is_excused = self.has_run && !self.newer_sets.contains(&report.set.to_string());
+        let keys = self.keys.get(&report.set.to_string());
+        let is_own = keys.zip(report.next_key).is_some_and(|(keys, next)| keys.contains(&next));
         let newer = match report.known {
             Some(verify::Expected::Found { newer, .. }) if report.is_good() => newer,
             _ => 0,
         };
-        newer > u64::from(is_excused)
+        // One generation may be of a run that is under way; or of any, where nobody knows the keys.
+        !is_own && newer > u64::from(self.is_running || keys.is_none())
     }
 }
 
@@ -149,22 +153,30 @@ pub struct MediumRead<'r> {
     found: MediumState,
     /// Whether everything is good, read past the cache. `None`: not everything was read.
     is_proved: Option<bool>,
+    /// What people call the set.
+    set_name: &'r str,
+    /// Generations with an alarm behind those that this host knows.
+    unknown_alarms: Vec<u64>,
 }
 
 impl<'r> MediumRead<'r> {
     /// Some of it was read, by a restore or a copy, and so much of that was damaged.
     pub fn in_part(set: Id, at: &'r Path, damaged: u64) -> Self {
-        Self { set, at, newest: None, found: MediumState::Damaged(damaged), is_proved: None }
+        Self {
+            set,
+            at,
+            newest: None,
+            found: MediumState::Damaged(damaged),
+            is_proved: None,
+            set_name: "",
+            unknown_alarms: Vec::new(),
+        }
     }
 
     /// All of it was read. `unrecorded`: of before it was.
-    pub fn of(report: &verify::Report, at: &'r Path, unrecorded: &Unrecorded) -> Self {
+    pub fn of(report: &'r verify::Report, at: &'r Path, unrecorded: &Unrecorded) -> Self {
         let is_missed = report.known == Some(verify::Expected::NotFound);
-        // Half a seal behind the newest one that this host knows: a run ended within it, and the next one names it void.
-        let is_whole = matches!(report.known, Some(verify::Expected::Found { newer: 0, .. }));
-        let is_seal = |number: u64| report.leftovers.iter().any(|o| (o.number, o.kind) == (number, ObjectKind::Seal));
-        let is_torn = |f: &Fault| matches!(f.what, FaultKind::Unreadable { .. }) && is_seal(f.object);
-        let faults = report.faults.iter().filter(|f| !(is_whole && is_torn(f))).count();
+        let faults = report.faults.len() - torn_seals(&report.faults, &report.leftovers, report.known).len();
         let damaged = (report.damage.len() + faults + usize::from(is_missed)) as u64;
         let is_damage = !report.is_only_newer() && !report.is_only_empty();
         Self {
@@ -178,6 +190,8 @@ impl<'r> MediumRead<'r> {
                 damaged => MediumState::Damaged(damaged),
             },
             is_proved: Some(report.is_good() && report.read_back != ReadBack::Cached),
+            set_name: &report.set_name,
+            unknown_alarms: unknown_alarms(report),
         }
     }
 
@@ -187,9 +201,53 @@ impl<'r> MediumRead<'r> {
     }
 }
 
+/// The generations with an alarm behind the newest one that this host knows. Which of them repeats the alarm of another, only the
+/// recovery key could tell.
+fn unknown_alarms(report: &verify::Report) -> Vec<u64> {
+    let Some(verify::Expected::Found { generation: known, .. }) = report.known else { return Vec::new() };
+    let is_proven = |g: &&CheckedGeneration| g.trusted || g.anchored;
+    let behind = report.generations.iter().filter(is_proven).filter(|g| g.generation > known);
+    behind.filter(|g| g.verdict == Verdict::Alarm).map(|g| g.generation).collect()
+}
+
+/// Enters alarms that a medium has and this host does not know, as a run enters those that it raises. Returns the generations.
+pub fn enter_alarms(state: &Path, read: &MediumRead, env: &Env) -> Result<Vec<u64>, LedgerError> {
+    let book = Ledger::of(state).read()?;
+    let id = read.set.to_string();
+    let is_of = |l: &LedgerLine, wanted: u64| match &l.event {
+        LedgerEvent::Held { set: Some(set), generation: Some(n), .. } => (set, *n) == (&id, wanted),
+        LedgerEvent::Harmless { set, generation, .. } => (set, *generation) == (&id, wanted),
+        _ => false,
+    };
+    let is_new = |n: &u64| !book.hold_lines().any(|l| is_of(l, *n));
+    let new: Vec<u64> = read.unknown_alarms.iter().copied().filter(is_new).collect();
+    for generation in &new {
+        let why = format!("set {} generation {generation}", read.set_name);
+        put_on_for_alarm(state, read.set, *generation, &why, env).map_err(|e| match e {
+            HoldError::Ledger(e) => e,
+            other => LedgerError::Io { what: "written", path: state.to_owned(), source: std::io::Error::other(other) },
+        })?;
+    }
+    Ok(new)
+}
+
+/// Enters into the ledger what a scrub has found. Returns the names of the media; `None` if the ledger contains none.
+pub fn enter_scrub(state: &Path, report: &scrub::Report, env: &Env) -> Result<Option<String>, LedgerError> {
+    let found = match report.damaged() - report.torn_seals {
+        1 if report.rolled_back => MediumState::Other,
+        // Half a seal is no damage, and a medium with one was not found good.
+        0 if report.torn_seals > 0 => {
+            recognise(state, &[report.set], &report.path, env)?;
+            return Ok(None);
+        }
+        damaged => MediumState::Damaged(damaged),
+    };
+    enter_into_ledger(state, report.set, &report.path, report.newest, found, env)
+}
+
 /// Enters into the ledger what was found out about a medium, where it waits for that or something is damaged.
 pub fn enter_read(state: &Path, read: &MediumRead, env: &Env) -> Result<Verified, LedgerError> {
-    let MediumRead { set, at, newest, found, is_proved } = read;
+    let MediumRead { set, at, newest, found, is_proved, .. } = read;
     if *found != MediumState::Damaged(0) {
         let newest = newest.as_ref().map(|(generation, _)| *generation);
         let entered = enter_into_ledger(state, *set, at, newest, *found, env)?;
@@ -227,11 +285,14 @@ pub fn enter_read(state: &Path, read: &MediumRead, env: &Env) -> Result<Verified
 mod tests {
     use super::*;
     use crate::format::check_code::CheckCode;
-    use crate::format::seal::Verdict;
-    use crate::job::inspect::verify::{CheckedGeneration, Expected, Report};
+    use crate::format::object::ObjectKind;
+    use crate::job::inspect::verify::{Expected, Report};
     use crate::medium::Listed;
+    use crate::seal::chain::{Fault, FaultKind};
 
     const SET: Id = Id([7; 16]);
+    /// The key that the last seal names.
+    const NEXT: [u8; 32] = [6; 32];
 
     /// A good set of so many generations, of which the host knows those before `newer`.
     fn report(newer: u64) -> Report {
@@ -266,22 +327,42 @@ mod tests {
             read_back: ReadBack::Direct,
             expected: None,
             known: Some(Expected::Found { generation: 5 - newer, newer }),
+            next_key: Some(NEXT),
         }
     }
 
-    fn found(report: &Report, has_run: bool, newer_sets: &[Id]) -> MediumState {
-        let newer_sets = newer_sets.iter().map(ToString::to_string).collect();
-        MediumRead::of(report, Path::new("/mnt"), &Unrecorded { has_run, newer_sets }).found
+    /// By a host that knows these keys; `None`: of none.
+    fn found(report: &Report, keys: Option<&[[u8; 32]]>, is_running: bool) -> MediumState {
+        let keys = keys.map(|keys| (SET.to_string(), keys.to_vec())).into_iter().collect();
+        MediumRead::of(report, Path::new("/mnt"), &Unrecorded { keys, is_running }).found
+    }
+
+    /// A run that was cut off behind its seal has prepared the key that the seal names. A state that was set back has not, whatever
+    /// its log of nights says.
+    #[test]
+    fn a_generation_that_no_run_of_this_host_has_sealed_shows_that_it_was_set_back() {
+        let (good, set_back) = (MediumState::Damaged(0), MediumState::Newer);
+        let (own, other) = ([[1; 32], NEXT], [[1; 32], [2; 32]]);
+        assert_eq!([0, 1, 2].map(|newer| found(&report(newer), Some(&own), false)), [good, good, good]);
+        assert_eq!([0, 1, 2].map(|newer| found(&report(newer), Some(&other), false)), [good, set_back, set_back]);
+        assert_eq!(
+            [0, 1, 2].map(|newer| found(&report(newer), Some(&other[..1]), true)),
+            [good, good, set_back],
+            "it is running"
+        );
+        assert_eq!([0, 1, 2].map(|newer| found(&report(newer), None, false)), [good, good, set_back], "the keys are lost");
     }
 
     #[test]
-    fn more_generations_than_a_run_could_not_record_show_that_the_host_was_set_back() {
-        let good = MediumState::Damaged(0);
-        assert_eq!([0, 1, 2].map(|newer| found(&report(newer), true, &[])), [good, good, MediumState::Newer]);
-        assert_eq!([0, 1].map(|newer| found(&report(newer), false, &[])), [good, MediumState::Newer]);
-        // A backup has refused it for that already, and is itself a run that sealed nothing.
-        assert_eq!(found(&report(1), true, &[SET]), MediumState::Newer);
-        assert_eq!(found(&report(1), true, &[Id([8; 16])]), good);
+    fn only_alarms_that_this_host_does_not_know_are_new() {
+        let mut report = report(2);
+        for at in [2, 3, 4] {
+            report.generations[at].verdict = Verdict::Alarm;
+        }
+        report.generations[4].trusted = false;
+        assert_eq!(unknown_alarms(&report), [4], "the third is known, and anybody may have put the fifth there");
+        report.known = None;
+        assert_eq!(unknown_alarms(&report), [0; 0], "another host's set");
     }
 
     /// The power failed while a seal was written on a tape.
@@ -295,12 +376,13 @@ mod tests {
         let left = |number| Listed { number, kind: ObjectKind::Seal, length: 512 };
         let with =
             |fault, leftover, newer| Report { faults: vec![torn(fault)], leftovers: vec![left(leftover)], ..report(newer) };
-        assert_eq!(found(&with(20, 20, 0), false, &[]), MediumState::Damaged(0));
-        let unproved = MediumRead::of(&with(20, 20, 0), Path::new("/mnt"), &Unrecorded::of(None));
+        assert_eq!(found(&with(20, 20, 0), Some(&[NEXT]), false), MediumState::Damaged(0));
+        let torn_one = with(20, 20, 0);
+        let unproved = MediumRead::of(&torn_one, Path::new("/mnt"), &Unrecorded::default());
         assert_eq!(unproved.is_proved, Some(false), "nor is it a medium that was found good");
         // It was one that this host had sealed; another one; or the host knows of none.
-        assert_eq!(found(&with(20, 20, 1), false, &[]), MediumState::Damaged(1));
-        assert_eq!(found(&with(8, 20, 0), false, &[]), MediumState::Damaged(1));
-        assert_eq!(found(&Report { known: None, ..with(20, 20, 0) }, false, &[]), MediumState::Damaged(1));
+        assert_eq!(found(&with(20, 20, 1), Some(&[NEXT]), false), MediumState::Damaged(1));
+        assert_eq!(found(&with(8, 20, 0), Some(&[NEXT]), false), MediumState::Damaged(1));
+        assert_eq!(found(&Report { known: None, ..with(20, 20, 0) }, Some(&[NEXT]), false), MediumState::Damaged(1));
     }
 }

@@ -11,6 +11,7 @@ pub mod recognised;
 pub mod rotation;
 pub mod scrub;
 pub mod whereabouts;
+pub mod wrong_medium;
 
 use crate::env::Env;
 use crate::format::object::Id;
@@ -19,6 +20,7 @@ use crate::host::state::StateError;
 use crate::job::backup::BackupError;
 use crate::medium::{AttachedMedium, MediumError, Sets};
 use std::path::{Path, PathBuf};
+use wrong_medium::WrongMedium;
 
 /// Why a medium cannot be registered, or a night of a rotation ended early.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +67,15 @@ pub enum MediaError {
         /// The folder.
         at: PathBuf,
     },
+    /// What this host needs to go on with the set on what is attached was lost.
+    #[error("what is needed to go on with the set on {medium} is gone")]
+    SetLost {
+        /// What people call the medium.
+        medium: String,
+    },
+    /// What is attached is no medium of this host.
+    #[error(transparent)]
+    WrongMedium(#[from] WrongMedium),
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

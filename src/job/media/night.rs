@@ -2,6 +2,7 @@
 
 use super::recognised::{medium_at, recognise};
 use super::rotation::{FoundMedium, Pool, PoolTurn, Refusal};
+use super::wrong_medium::explained;
 use super::{MediaError, Result, sets_at};
 use crate::env::Env;
 use crate::event::{Observer, chain_text};
@@ -256,9 +257,9 @@ fn continues_none_under_hold(options: &Options, env: &Env) -> Result<(), BackupE
 }
 
 /// Backs up to a medium that is in no pool. That it is not what this host wrote is entered, where the ledger has it.
-pub fn night_alone(options: &Options, env: &Env, observer: &dyn Observer) -> Result<backup::Report, BackupError> {
+pub fn night_alone(options: &Options, env: &Env, observer: &dyn Observer) -> Result<backup::Report> {
     continues_none_under_hold(options, env)?;
-    backup(options, env, observer).inspect_err(|e| {
+    let done = backup(options, env, observer).inspect_err(|e| {
         let ledger = Ledger::of(&options.state);
         let sets = sets_at(&options.to, env).map(|sets| sets.ids()).unwrap_or_default();
         // Why the run failed counts more than a ledger that cannot be written.
@@ -268,7 +269,8 @@ pub fn night_alone(options: &Options, env: &Env, observer: &dyn Observer) -> Res
         if let [medium] = &here[..] {
             enter_mismatch(&ledger, (&medium.name, &options.to), e, env);
         }
-    })
+    });
+    done.map_err(|e| explained(e, options, env))
 }
 
 /// Enters what a backup without a pool has written into the ledger; its medium too, if the ledger does not know it yet.

@@ -570,6 +570,7 @@ mod tests {
             witness: None,
             off_site: false,
             out_of_use,
+            set: None,
         };
         let due_after = |happened: &[LedgerEvent]| pool().due(&book(happened)).map(|(due, _)| due.to_owned());
         for why in OutOfUse::ALL {

@@ -5,7 +5,6 @@
 //! reads everything on one medium, with the copies of seals and the leftovers, and says whether to copy the medium to a
 //! new one.
 
-use super::found::MediumState;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::cbor::Time;
@@ -14,7 +13,7 @@ use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::job::inspect::InspectError;
-use crate::job::inspect::verify::{HostRecord, known_here};
+use crate::job::inspect::verify::{Expected, HostRecord, known_in, torn_seals};
 use crate::medium::ErrorCategory;
 use crate::seal::chain::{Chain, Fault, FaultKind};
 use crate::set::check::{Damage, absent, check_objects, sealed_here};
@@ -83,6 +82,8 @@ pub struct Report {
     pub newest: Option<u64>,
     /// The last seal that the host remembers of this medium is not on it.
     pub rolled_back: bool,
+    /// How many of the faults are half a seal behind the newest one that the host knows: a run ended within it.
+    pub torn_seals: u64,
     /// What desktop systems have left on the medium: no fault.
     pub litter: Vec<String>,
     /// Seconds that the reading took; 0 if the clock stood still or was set back.
@@ -108,14 +109,6 @@ impl Report {
         (self.damage.len() + self.unreadable.len() + self.faults.len() + usize::from(self.rolled_back)) as u64
     }
 
-    /// What the ledger has of it.
-    pub fn state(&self) -> MediumState {
-        match self.damaged() {
-            1 if self.rolled_back => MediumState::Other,
-            damaged => MediumState::Damaged(damaged),
-        }
-    }
-
     /// How fast it was read; `None` if the time was too short to measure.
     pub fn bytes_per_second(&self) -> Option<u64> {
         (self.seconds > 0.0).then(|| (self.bytes as f64 / self.seconds) as u64)
@@ -127,13 +120,17 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
     observer.on_event(Event::Phase(Phase::Checking));
     let opened = OpenSet::open(&options.from, options.set, env.loader)?;
     let chain = opened.chain()?;
-    let rolled_back = known_here(&chain, &options.known).is_some_and(|digest| chain.links.iter().all(|l| l.digest() != digest));
+    let known = known_in(&chain, &options.known);
+    let rolled_back = known == Some(Expected::NotFound);
     if rolled_back {
         // A folder that could not be read looks like one that is empty.
         opened.medium.check_complete()?;
     }
     let here = sealed_here(&chain);
-    let unlisted = unlisted(&chain, &here);
+    let torn = torn_seals(&chain.faults, &chain.leftovers, known);
+    let mut unlisted = unlisted(&chain, &here);
+    // It is a fault of the chain already.
+    unlisted.retain(|o| !torn.contains(&o.number));
     let bytes = here.iter().map(|(o, _)| o.length).chain(unlisted.iter().map(|o| o.length)).sum::<u64>();
     let objects = (here.len() + unlisted.len()) as u64;
     observer.on_event(Event::Expected { entries: objects, bytes });
@@ -167,6 +164,7 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         bytes: bytes - absent_bytes,
         damage,
         unreadable,
+        torn_seals: torn.len() as u64,
         faults: chain.faults,
         rolled_back,
         litter: chain.listing.litter_names(),

@@ -11,7 +11,7 @@ use self::pools::{not_swapped, of_pool};
 use crate::format::seal::Verdict;
 use crate::host::consistency::Misfit;
 use crate::host::ledger::{LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
-use crate::host::nights::{Night, NightEnd, NightFinding, SealedNight, SourceNight, Words};
+use crate::host::nights::{ClockDoubt, Night, NightEnd, NightFinding, SealedNight, SourceNight, Words};
 use crate::job::incident::hold::active_hold;
 use crate::job::incident::open_alarms::{OpenAlarm, harmless_alarms, open_alarms};
 use crate::job::media::rotation::Pool;
@@ -186,6 +186,17 @@ pub enum Problem {
         /// How many nights too many.
         nights: u64,
     },
+    /// In the last backup that was sealed, the clock was in doubt.
+    ClockWrong {
+        /// That generation.
+        generation: u64,
+        /// The medium that it is on.
+        medium: String,
+        /// What the clock showed: RFC 3339, UTC.
+        time: String,
+        /// Why it was in doubt. `None`: that is ahead of the clock now.
+        doubt: Option<ClockDoubt>,
+    },
     /// Lines of the log of nights that cannot be read.
     LogTorn {
         /// How many.
@@ -229,7 +240,10 @@ impl Problem {
             | Self::OutOfUse { .. }
             | Self::NotSwapped { .. }
             | Self::LogTorn { .. }
-            | Self::Misfit(Misfit::CatalogLost | Misfit::MemoryLost { .. }) => Severity::Attention,
+            | Self::ClockWrong { .. }
+            | Self::Misfit(
+                Misfit::CatalogLost | Misfit::MemoryLost { .. } | Misfit::HoldsLost { .. } | Misfit::NotRegistered { .. },
+            ) => Severity::Attention,
             _ => Severity::Failure,
         }
     }
@@ -241,7 +255,7 @@ impl Problem {
             Self::SourceAlarm { .. } => 0,
             Self::AlarmsOpen { .. } => 1,
             Self::NotInLedger { .. } | Self::Damaged { .. } | Self::Mismatched { .. } | Self::Misfit(_) => 2,
-            Self::NightFailed { .. } | Self::NightCutOff { .. } => 3,
+            Self::NightFailed { .. } | Self::NightCutOff { .. } | Self::ClockWrong { .. } => 3,
             Self::SourceOld { .. } => 5,
             _ => 4,
         }
@@ -273,7 +287,14 @@ pub struct Judgement {
 impl Judgement {
     /// Adds what does not fit between the parts of the host's state.
     pub fn add(&mut self, misfits: impl IntoIterator<Item = Misfit>) {
-        self.problems.extend(misfits.into_iter().map(Problem::Misfit));
+        let is_told = |m: &Misfit| match m {
+            Misfit::NotRegistered { medium: missing } => {
+                self.problems.iter().any(|p| matches!(p, Problem::NotInLedger { medium, .. } if medium == missing))
+            }
+            _ => false,
+        };
+        let news: Vec<Misfit> = misfits.into_iter().filter(|m| !is_told(m)).collect();
+        self.problems.extend(news.into_iter().map(Problem::Misfit));
         sort(&mut self.problems);
     }
 
@@ -337,6 +358,12 @@ pub fn judge(
         Problem::NotInLedger { generation, medium }
     }));
     problems.extend((book.torn_lately > 0).then_some(Problem::LedgerTorn { lines: book.torn_lately }));
+    // Where it is good, the age of its sources tells it.
+    let is_ahead = |n: &SealedNight| n.verdict != Verdict::Good && seconds(&n.time).is_some_and(|time| time > now);
+    problems.extend(last.filter(|n| n.clock.is_some() || is_ahead(n)).map(|n| {
+        let (generation, medium, time, doubt) = (n.generation, n.medium.clone(), n.time.clone(), n.clock);
+        Problem::ClockWrong { generation, medium, time, doubt }
+    }));
     problems.extend((torn_lines > 0).then_some(Problem::LogTorn { lines: torn_lines }));
     sort(&mut problems);
     Judgement { problems, sources, last: last.cloned(), running }

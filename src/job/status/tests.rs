@@ -24,6 +24,8 @@ fn sealed(hours_ago: i64, verdict: Verdict) -> SealedNight {
             is_incomplete: false,
             findings: Vec::new(),
         }],
+        clock: None,
+        memory: Vec::new(),
     }
 }
 
@@ -131,6 +133,7 @@ fn a_medium_that_cannot_take_its_turn_is_told() {
         witness: None,
         off_site: false,
         out_of_use: Some(OutOfUse::Lost),
+        set: None,
     };
     let events = [registered("CL-01"), registered("CL-02"), lost, LedgerEvent::Full { medium: "CL-02".into() }];
     let mut book = LedgerContent::default();
@@ -226,7 +229,7 @@ fn a_cached_read_back_stays_until_its_medium_is_verified() {
     assert_eq!(unknown_at(&[written(1, true), verified(1), written(2, true)]), Some(2));
     assert_eq!(unknown_at(&[written(1, true), written(2, true), verified(1)]), Some(2), "an older state of the medium");
     let (to, by, out_of_use) = (String::new(), "A".into(), Some(crate::host::ledger::OutOfUse::Lost));
-    let lost = LedgerEvent::Moved { medium: medium(), to, by, witness: None, off_site: false, out_of_use };
+    let lost = LedgerEvent::Moved { medium: medium(), to, by, witness: None, off_site: false, out_of_use, set: None };
     assert_eq!(unknown_at(&[written(1, true), lost]), None);
 }
 
@@ -266,6 +269,7 @@ fn a_generation_counts_as_long_as_a_medium_has_it() {
         witness: None,
         off_site: false,
         out_of_use: Some(OutOfUse::Lost),
+        set: None,
     };
     let nights = [night(0, Some(sealed(10, Verdict::Good)))];
     let never = || Problem::SourceNever { source: "ehr".into() };
@@ -392,6 +396,7 @@ fn what_a_failed_run_said_to_do_is_forgotten_when_the_ledger_knows_better() {
         witness: None,
         off_site: true,
         out_of_use: None,
+        set: None,
     };
     assert!(hint(None, "").is_some());
     assert_eq!(hint(Some(moved.clone()), END), None);

@@ -24,6 +24,8 @@ pub enum WriteError {
     Unregistered {
         /// Where the medium is.
         path: PathBuf,
+        /// One of the sets.
+        set: String,
     },
     /// Sets in quarantine and others would share a medium.
     #[error("quarantine and clean generations do not go together on {}", path.display())]

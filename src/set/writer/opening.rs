@@ -66,6 +66,7 @@ pub fn open(
     check_quarantine(&sets, &attached, &target, state)?;
     let catalog = Catalog::open(&state.catalog())?;
     let is_blank = sets.is_blank();
+    let other = name_of_other(&sets);
     let opening = Opening { target, state, attached, catalog, env, observer };
 
     let Sets { found, mut broken, .. } = sets;
@@ -101,8 +102,15 @@ pub fn open(
             let bare = !is_drive(target.root) && !is_mounted(target.root);
             Err(WriteError::Blank { path: target.root.into(), bare })
         }
-        None => Err(WriteError::Unregistered { path: target.root.into() }),
+        None => Err(WriteError::Unregistered { path: target.root.into(), set: other }),
     }
+}
+
+/// What somebody's set on a medium is called.
+fn name_of_other(sets: &Sets) -> String {
+    let named = sets.found.first().map(|s| format!("{} ({})", s.label.name, s.id));
+    let broken = || sets.broken.first().map(|b| b.id.map_or_else(|| b.path.display().to_string(), |id| id.to_string()));
+    named.or_else(broken).unwrap_or_default()
 }
 
 /// Begins a set on a medium, before anything is backed up: on a blank one, or `beside_others`. Returns its id.

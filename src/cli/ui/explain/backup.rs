@@ -12,7 +12,9 @@ impl From<WriteError> for CommandError {
         match error {
             E::Blank { path, bare: true } => Self::new(message!("error.backup.nothing-mounted", path = path), Exit::Medium),
             E::Blank { path, bare: false } => Self::new(message!("error.backup.blank", path = path), Exit::Medium),
-            E::Unregistered { path } => Self::new(message!("error.backup.unregistered", path = path), Exit::Medium),
+            E::Unregistered { path, set } => {
+                Self::new(message!("error.backup.unregistered", path = path, set = set), Exit::Medium)
+            }
             E::NotApart { path, quarantine: true } => Self::new(message!("error.backup.not-apart", path = path), Exit::Medium),
             E::NotApart { path, quarantine: false } => {
                 Self::new(message!("error.backup.in-quarantine", path = path), Exit::Medium)

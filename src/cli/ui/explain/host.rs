@@ -2,12 +2,13 @@
 
 use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;
-use crate::cli::ui::text::message;
+use crate::cli::ui::text::{Message, message};
 use azekura::host::catalog::CatalogError;
 use azekura::host::ledger::LedgerError;
 use azekura::host::state::StateError;
 use azekura::job::media::MediaError;
 use azekura::job::media::copy::named::NamedCopyError;
+use azekura::job::media::wrong_medium::WrongMedium;
 use azekura::pipeline::source::SourceError;
 use azekura::seal::KeyError;
 use std::path::Path;
@@ -51,6 +52,15 @@ impl From<LedgerError> for CommandError {
     }
 }
 
+fn wrong_medium(wrong: &WrongMedium) -> Message {
+    match wrong {
+        WrongMedium::Gone { medium, at } => message!("error.backup.disk-gone", path = at, name = medium),
+        WrongMedium::Blank { medium, at, was_here: true } => message!("error.backup.blank-known", path = at, name = medium),
+        WrongMedium::Blank { medium, at, was_here: false } => message!("error.backup.blank-other", path = at, name = medium),
+        WrongMedium::Foreign { medium, at, set } => message!("error.backup.foreign", path = at, set = set, name = medium),
+    }
+}
+
 impl From<MediaError> for CommandError {
     fn from(error: MediaError) -> Self {
         use MediaError as E;
@@ -60,6 +70,8 @@ impl From<MediaError> for CommandError {
             E::OtherName { name, at } => Self::new(message!("error.media.other-name", name = name, path = at), Exit::Medium),
             E::OtherSet { set, at } => Self::new(message!("error.media.other-set", set = set, path = at), Exit::Medium),
             E::EmptyPool { pool } => Self::new(message!("error.media.empty-pool", name = pool), Exit::Usage),
+            E::SetLost { medium } => Self::new(message!("error.media.set-lost", name = medium), Exit::Medium),
+            E::WrongMedium(wrong) => Self::new(wrong_medium(&wrong), Exit::Medium),
             E::NotMounted { at } => Self::new(message!("error.media.not-mounted", path = at), Exit::Medium),
             E::Ledger(e) => e.into(),
             E::Medium(e) => e.into(),

@@ -39,7 +39,7 @@ fn at(minute: u64) -> String {
 
 fn moved(medium: &str) -> LedgerEvent {
     let (medium, to, by) = (medium.into(), "金庫".into(), "鈴木".into());
-    LedgerEvent::Moved { medium, to, by, witness: None, off_site: false, out_of_use: None }
+    LedgerEvent::Moved { medium, to, by, witness: None, off_site: false, out_of_use: None, set: None }
 }
 
 fn comes(medium: Option<&str>, device: &str, port: &str) -> LedgerEvent {
