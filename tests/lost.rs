@@ -588,6 +588,28 @@ fn an_alarm_that_only_the_set_remembers_is_open() {
     practice.set_back(&files, "older");
     practice.delete(&["holds.jsonl"]);
     practice.assert_ledger_is_in_doubt("in which this host raised an alarm");
+    // A refused night takes nothing of that back, and two people who know why the records are missing have not judged the alarm.
+    assert_eq!(practice.night(), 5);
+    practice.assert_ledger_is_in_doubt("in which this host raised an alarm");
+    assert_eq!(practice.accept(), 0);
+    assert_eq!((practice.exit(&["hold", "show"]), practice.exit(&["media", "due"]), practice.night()), (4, 4, 4));
+}
+
+/// The ledger and the log of nights are deleted, and with them all that says that an alarm is open.
+#[test]
+fn accepting_a_loss_ends_no_alarm() {
+    let practice = Practice::new(true);
+    let config = fs::read_to_string(practice.path("config")).expect("a configuration");
+    fs::write(practice.path("config"), config.replace("[[source]]\n", "[[source]]\ncanaries = [\"canary\"]\n")).expect("one");
+    fs::write(practice.path("chart/canary"), "do not touch").expect("a canary");
+    assert_eq!((practice.night(), practice.night()), (0, 0));
+    fs::write(practice.path("chart/canary"), "touched").expect("an attack");
+    assert_eq!(practice.night(), 4);
+    practice.delete(&["ledger.jsonl", "ledger.end", "nights.jsonl", "nights.end", "holds.jsonl"]);
+    assert_eq!(practice.accept(), 0);
+    assert_eq!((practice.exit(&["hold", "show"]), practice.exit(&["media", "due"])), (4, 4));
+    assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
+    assert_eq!(practice.exit(&["hold", "show"]), 4, "the hold is off, and the alarm open");
 }
 
 impl Practice {

@@ -7,7 +7,7 @@ use crate::cli::ui::text::message;
 use azekura::format::object::Id;
 use azekura::host::ledger::{Ledger, MediumAccount};
 use azekura::job::incident::hold::active_hold;
-use azekura::job::media::found::{MediumRead, Verified, enter_alarms, enter_read};
+use azekura::job::media::found::{MediumRead, Verified, enter_read, enter_unknown_alarms};
 
 /// Enters what a job has found out about a medium, where this host's ledger has it, and says so. A host without a ledger has
 /// nothing to enter.
@@ -28,7 +28,7 @@ pub fn note_read(context: &Context, read: &MediumRead) {
 /// Enters alarms that a medium has and this host does not know, and says so. Returns whether there are any.
 pub fn note_alarms(context: &Context, read: &MediumRead) -> bool {
     let Ok(state) = context.state_dir() else { return false };
-    let new = enter_alarms(&state, read, &context.env(None)).unwrap_or_else(|e| {
+    let new = enter_unknown_alarms(&state, read, &context.env(None)).unwrap_or_else(|e| {
         context.warn(&CommandError::from(e).message);
         Vec::new()
     });

@@ -7,6 +7,7 @@ use super::roots::SourceRoots;
 use super::state::SetState;
 use crate::format::entry::{EntryHead, record_length};
 use crate::format::watch;
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 /// An alarm, as far as it matters here.
@@ -35,10 +36,10 @@ impl SetState {
         NOT_ALWAYS.iter().filter(|name| night.memory.iter().any(|had| had == *name)).any(is_lost)
     }
 
-    /// The newest generation in which the tripwires raised an alarm. A run notes it before it seals.
-    pub fn newest_alarm(&self) -> Option<u64> {
-        let alarms: Vec<RaisedIn> = serde_json::from_slice(&self.alarms()?).ok()?;
-        alarms.iter().map(|a| a.generation).max()
+    /// The generations in which the tripwires raised alarms, as far as they are kept. A run notes them before it seals.
+    pub fn alarmed_generations(&self) -> BTreeSet<u64> {
+        let alarms = self.alarms().and_then(|bytes| serde_json::from_slice::<Vec<RaisedIn>>(&bytes).ok());
+        alarms.unwrap_or_default().iter().map(|a| a.generation).collect()
     }
 
     /// Whether the host knows how the sources of a set usually are, up to its last generation. A run notes its night before it seals.

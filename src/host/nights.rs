@@ -229,8 +229,12 @@ impl NightLog {
 
     /// How many lines there were. Where nothing says it, and there are some: one more than these.
     fn counted(&self, there: u64) -> u64 {
-        let known = read_own(&self.end(), 64).ok().and_then(|text| str::from_utf8(&text).ok()?.parse().ok());
-        known.unwrap_or(if there == 0 { 0 } else { there + 1 })
+        self.known().unwrap_or(if there == 0 { 0 } else { there + 1 })
+    }
+
+    /// How many lines there were, by the file that counts them.
+    fn known(&self) -> Option<u64> {
+        str::from_utf8(&read_own(&self.end(), 64).ok()?).ok()?.parse().ok()
     }
 
     /// When a run last sealed something: RFC 3339, UTC.
@@ -253,8 +257,7 @@ impl NightLog {
     /// something: a power cut tears a line.
     pub fn read(&self) -> io::Result<(Vec<Night>, u64)> {
         // Before the log: what another run writes meanwhile is behind it.
-        let counted = self.counted(0);
-        let is_counted = self.end().exists();
+        let known = self.known();
         let text = match read_own(&self.path, STATE_BYTES) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -279,7 +282,7 @@ impl NightLog {
             }
         }
         let there = count_lines(&text);
-        let missing = if is_counted { counted.saturating_sub(there) } else { u64::from(there > 0) };
+        let missing = known.map_or(u64::from(there > 0), |known| known.saturating_sub(there));
         Ok((nights, unreadable + missing))
     }
 }
@@ -340,6 +343,8 @@ mod tests {
         assert_eq!(log.read().unwrap().1, 2);
         std::fs::remove_file(log.end()).unwrap();
         assert_eq!(log.read().unwrap().1, 1, "nobody knows how many");
+        std::fs::write(log.end(), "").unwrap();
+        assert_eq!(log.read().unwrap().1, 1, "nor does an empty file");
         log.write(&begun("2026-11-05T01:30:00Z")).unwrap();
         assert_eq!(log.read().unwrap().1, 1);
         let sealed = SealedNight {

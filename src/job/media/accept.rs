@@ -3,7 +3,9 @@
 use crate::env::Env;
 use crate::host::consistency::{Misfit, misfits, read_ledger};
 use crate::host::ledger::{Ledger, LedgerError, LedgerEvent};
+use crate::host::state::StateDir;
 use crate::job::incident::people::{is_nobody, is_same_person};
+use crate::job::media::found::enter_alarms;
 use std::path::{Path, PathBuf};
 
 /// Why nothing was accepted.
@@ -42,5 +44,19 @@ pub fn accept(state: &Path, by: &str, witness: &str, because: &str, env: &Env) -
     let aside = if book.broken.is_empty() || lacks_only_end { None } else { ledger.set_aside()? };
     let (by, witness, why) = (by.to_owned(), witness.to_owned(), because.to_owned());
     ledger.write_accepted(&env.time_text(), LedgerEvent::Accepted { by, witness, why })?;
+    hold_again(state, env)?;
     Ok(aside)
+}
+
+/// That records are missing ends no alarm: where a set's own folder has one that the ledger does not know, there is a hold again.
+fn hold_again(state: &Path, env: &Env) -> Result<(), LedgerError> {
+    for set in StateDir::of(state).sets() {
+        if let Ok(info) = set.info()
+            && !info.quarantine
+        {
+            let generations: Vec<u64> = set.alarmed_generations().into_iter().collect();
+            enter_alarms(state, (set.id(), &info.name, &generations), env)?;
+        }
+    }
+    Ok(())
 }

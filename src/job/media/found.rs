@@ -210,20 +210,26 @@ fn unknown_alarms(report: &verify::Report) -> Vec<u64> {
     behind.filter(|g| g.verdict == Verdict::Alarm).map(|g| g.generation).collect()
 }
 
-/// Enters alarms that a medium has and this host does not know, as a run enters those that it raises. Returns the generations.
-pub fn enter_alarms(state: &Path, read: &MediumRead, env: &Env) -> Result<Vec<u64>, LedgerError> {
+/// Enters the alarms that a medium has and this host does not know. Returns the generations.
+pub fn enter_unknown_alarms(state: &Path, read: &MediumRead, env: &Env) -> Result<Vec<u64>, LedgerError> {
+    enter_alarms(state, (read.set, &read.set_name, &read.unknown_alarms), env)
+}
+
+/// Enters alarms of a set, with its id, its name and the generations, as a run enters those that it raises; not those that are entered
+/// already. Returns the generations.
+pub fn enter_alarms(state: &Path, (set, name, generations): (Id, &str, &[u64]), env: &Env) -> Result<Vec<u64>, LedgerError> {
     let book = Ledger::of(state).read()?;
-    let id = read.set.to_string();
+    let id = set.to_string();
     let is_of = |l: &LedgerLine, wanted: u64| match &l.event {
         LedgerEvent::Held { set: Some(set), generation: Some(n), .. } => (set, *n) == (&id, wanted),
         LedgerEvent::Harmless { set, generation, .. } => (set, *generation) == (&id, wanted),
         _ => false,
     };
     let is_new = |n: &u64| !book.hold_lines().any(|l| is_of(l, *n));
-    let new: Vec<u64> = read.unknown_alarms.iter().copied().filter(is_new).collect();
+    let new: Vec<u64> = generations.iter().copied().filter(is_new).collect();
     for generation in &new {
-        let why = format!("set {} generation {generation}", read.set_name);
-        put_on_for_alarm(state, read.set, *generation, &why, env).map_err(|e| match e {
+        let why = format!("set {name} generation {generation}");
+        put_on_for_alarm(state, set, *generation, &why, env).map_err(|e| match e {
             HoldError::Ledger(e) => e,
             other => LedgerError::Io { what: "written", path: state.to_owned(), source: std::io::Error::other(other) },
         })?;
