@@ -78,6 +78,9 @@ pub struct Restore {
     /// count all.
     #[serde(default)]
     pub findings: List<Finding, FACTS>,
+    /// What was already lacking in the backup, of what was selected: findings of the generation itself; at most a thousand.
+    #[serde(default)]
+    pub lacking: List<Finding, FACTS>,
     /// Paths that were asked for, and names and patients of the list, that nothing in the generation has.
     pub not_found: List<PathName, FACTS>,
     /// Sources of the generation that were not there when it was made; named only where all entries were looked at.

@@ -88,7 +88,7 @@ fn more_entries_than_a_source_may_have_cost_the_others_nothing() {
     assert_eq!(second.verdict, Verdict::Incomplete);
     assert_eq!(second.count("gone"), 0);
     let found: Vec<_> = second.findings.iter().map(|f| (&f.kind[..], &f.path[..], &f.detail[..])).collect();
-    let too_many = "homes: it has more than it may have: 100 entries";
+    let too_many = "homes: what is beyond the limit was not read: 100 entries";
     assert_eq!(found, [("unreadable", &b"homes"[..], too_many), ("taken-over", b"homes", "2 entries")]);
     let source = h.restore("back");
     assert_eq!(fs::read(source.join("record")).expect("the other source"), b"a record");

@@ -116,16 +116,21 @@ pub fn restore(r: &Restore) -> Mark {
             Mark::Bad
         }
         () if r.entries == 0 => Mark::Unknown,
-        () if r.shortfalls > 0 || r.withheld > 0 => Mark::Partly,
+        () if is_partly(r) => Mark::Partly,
         () => Mark::Good,
     }
+}
+
+/// Whether something is not as it was, or was lacking in the backup already.
+fn is_partly(r: &Restore) -> bool {
+    r.shortfalls > 0 || r.withheld > 0 || !r.lacking.is_empty()
 }
 
 /// With which codes a restore ends that is as good as it says: a scan that found something, or failed, has its own
 /// mark.
 pub fn restore_exits(r: &Restore) -> &'static [u64] {
     let is_scanned_clean = r.scan.as_ref().is_none_or(|s| s.result == "clean");
-    match (r.shortfalls > 0 || r.withheld > 0, is_scanned_clean) {
+    match (is_partly(r), is_scanned_clean) {
         (false, true) => &[0],
         (true, true) => &[3],
         (false, false) => &[1, 5],

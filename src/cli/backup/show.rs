@@ -11,7 +11,6 @@ use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::{findings, words};
 use azekura::answer::backup::{Backup, BackupMedium, ClosedMedium, RecoveryKeyFile, SetOpened, Streaming};
 use azekura::answer::{Clipped, exact, facts, name};
-use azekura::format::manifest::Finding;
 use azekura::format::watch::Alarm;
 use azekura::job::backup::{AlarmOrigin, Report};
 use azekura::set::writer::{Closed, Opened};
@@ -115,7 +114,7 @@ pub fn answer(report: &Report, key: Option<&RecoveryKey>) -> Backup {
         read_back: report.read_back,
         check_code: Clipped::of(report.check_code),
         statistics: words::statistics(&report.statistics),
-        findings: report.findings.iter().map(finding_answer).collect(),
+        findings: report.findings.iter().map(findings::answer).collect(),
         alarms: report.alarms.iter().zip(&report.origins).map(|(alarm, origin)| alarm_answer(alarm, origin, report)).collect(),
         added_bytes: report.added_bytes,
         added_objects: report.added_objects,
@@ -151,9 +150,4 @@ fn closed(c: &Closed) -> ClosedMedium {
         objects: c.objects,
         bytes: c.bytes,
     }
-}
-
-fn finding_answer(f: &Finding) -> facts::Finding {
-    let (path, path_hex) = name(&f.path);
-    facts::Finding { kind: f.kind.as_str().into(), path, path_hex, detail: f.detail.as_str().into() }
 }

@@ -229,6 +229,10 @@ pub fn restore_rows(session: &Session, r: &Restored) -> Vec<Row> {
         lost = count(restore.not_restored.saturating_add(restore.entries_lost)),
         shortfalls = count(restore.shortfalls)
     );
+    let done = match restore.lacking.len() {
+        0 => done,
+        lacking => message!("page.restored-lacking", said = done.to_string(), count = count(lacking)),
+    };
     let done = if r.in_quarantine { message!("page.restored-quarantine", said = done.to_string()) } else { done };
     let compared = CellValue::optional(r.compare, |(c, _)| CellValue::Said(counts(c)));
     let sources = |answer: Option<&SessionAnswer>| answer.map(of_one).unwrap_or_default();

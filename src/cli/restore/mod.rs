@@ -210,7 +210,7 @@ fn exit(answer: &Restore) -> Exit {
         Exit::Medium
     } else if !answer.not_found.is_empty() {
         Exit::Failed
-    } else if answer.shortfalls > 0 || answer.withheld > 0 {
+    } else if answer.shortfalls > 0 || answer.withheld > 0 || !answer.lacking.is_empty() {
         Exit::Incomplete
     } else {
         Exit::Good
@@ -249,6 +249,7 @@ fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
     if lacks_storages {
         context.warn(&message!("restore.lacks-storages"));
     }
+    findings::list_lacking(&answer.lacking.first, answer.lacking.len(), answer.generation);
     findings::list(&answer.findings.first, answer.not_restored + answer.shortfalls + answer.withheld);
 }
 
@@ -279,7 +280,8 @@ fn text(answer: &Restore) -> String {
         for m in answer.media.first.iter().filter(|_| answer.media.len() > 1) {
             table.row(find("label.medium"), medium(m));
         }
-        table.row(find("label.result"), find("restore.dry-run"));
+        let lacking = if answer.lacking.is_empty() { "restore.dry-run" } else { "restore.dry-run-lacking" };
+        table.row(find("label.result"), find(lacking));
     } else {
         let to = answer.to.as_deref().map(|to| exact(to, answer.to_hex.as_deref())).unwrap_or_default();
         table.row(find("label.to"), to.printable());
@@ -302,6 +304,7 @@ fn text(answer: &Restore) -> String {
             (Exit::Failed, _) if lacking == 0 => {
                 message!("restore.not-all-found", count = count(answer.not_found.len()))
             }
+            (Exit::Incomplete, true) => message!("restore.lacking", count = count(answer.lacking.len())),
             (_, true) => message!("restore.doubtful"),
             _ if lost > 0 => message!("restore.lost", count = count(lost)),
             _ => message!("restore.bad"),
@@ -384,6 +387,7 @@ fn answer(report: &Report, options: &Options) -> Restore {
         withheld: report.withheld,
         entries_lost: report.entries_lost,
         findings: report.findings.iter().map(finding_answer).collect(),
+        lacking: report.lacking.iter().map(findings::answer).collect(),
         not_found: report.not_found.iter().map(|path| PathName::of(path)).collect(),
         wrong_stanzas: report.wrong_stanzas.iter().copied().collect(),
         damaged_packs: report.damaged_packs.iter().copied().collect(),

@@ -6,9 +6,22 @@ use super::printable::Printable;
 use super::recorded;
 use super::text::{Message, find_optional, message};
 use super::units::{bytes, count, time};
-use azekura::answer::exact;
 use azekura::answer::facts::{Finding, RefusalName, Refused};
+use azekura::answer::{exact, name};
 use azekura::event::FindingKind;
+use azekura::format::manifest;
+
+/// A finding of a manifest.
+pub fn answer(f: &manifest::Finding) -> Finding {
+    let (path, path_hex) = name(&f.path);
+    Finding { kind: f.kind.as_str().into(), path, path_hex, detail: f.detail.as_str().into() }
+}
+
+/// What was lacking when a generation was made.
+pub fn list_lacking(findings: &[Finding], total: u64, generation: u64) {
+    let heading = message!("talk.lacking", count = count(total), number = generation);
+    list_of(&heading, &findings.iter().collect::<Vec<_>>(), total);
+}
 
 /// Findings that are shown; `--json` has the first thousand, and a manifest may have more.
 const SHOWN: usize = 20;

@@ -21,6 +21,8 @@ struct UnreadPlace {
     path: Vec<u8>,
     /// Entries of the last generation that were taken over.
     taken_over: u64,
+    /// Entries of the last generation that this one lacks: what was read then may not be used again.
+    left_out: u64,
     /// Some of what is in the folder could be read.
     is_partly_read: bool,
 }
@@ -28,7 +30,7 @@ struct UnreadPlace {
 impl UnreadPlaces {
     /// Enters a place: an entry, or all that is in a folder.
     pub fn enter(&mut self, path: &[u8]) {
-        self.0.push(UnreadPlace { path: path.to_vec(), taken_over: 0, is_partly_read: false });
+        self.0.push(UnreadPlace { path: path.to_vec(), taken_over: 0, left_out: 0, is_partly_read: false });
     }
 
     /// The walk has come to `path`, or to its end: leaves the places that it is not in.
@@ -37,6 +39,10 @@ impl UnreadPlaces {
             if place.taken_over > 0 {
                 let detail = format!("{} entries", place.taken_over);
                 tally.finding(FindingKind::TakenOver, &place.path, detail);
+            }
+            if place.left_out > 0 {
+                let detail = format!("what the last generation has there is not in this one: {} entries", place.left_out);
+                tally.finding(FindingKind::Unreadable, &place.path, detail);
             }
         }
         self.0.iter_mut().for_each(|place| place.is_partly_read = true);
@@ -79,6 +85,7 @@ impl PassedEntries<'_, '_> {
         // A further name is nothing without the first one, and that may have changed where some could be read.
         let has_first_name = head.link_to.is_none_or(|first| !place.is_partly_read && lies_in(first, &place.path));
         if !self.is_trusted || !head.good || !has_first_name {
+            place.left_out += 1;
             return Ok(());
         }
         place.taken_over += 1;

@@ -31,8 +31,9 @@ pub use mark::{Marking, Origin};
 use crate::env::Env;
 use crate::event::{Event, FindingKind, Observer, Phase};
 use crate::format::check_code::{CheckCode, WrittenCode};
+use crate::format::manifest::Finding;
 use crate::format::object::Id;
-use crate::generation::{Generation, GenerationError};
+use crate::generation::{Generation, GenerationError, is_within};
 use crate::medium::MediumError;
 use crate::pipeline::encryptor::Identity;
 use crate::pipeline::target::{Target, TargetError, TargetOptions};
@@ -149,6 +150,8 @@ pub struct Report {
     pub entries_lost: u64,
     /// The first thousand, sorted by path.
     pub findings: Vec<RestoreFinding>,
+    /// What was already lacking in the backup, of what was selected: findings of the generation itself.
+    pub lacking: Vec<Finding>,
     /// Requested paths and patients that are not in the generation.
     pub not_found: Vec<Vec<u8>>,
     /// Requested paths that are in the generation in another Unicode form; perhaps also as they were requested.
@@ -278,6 +281,7 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
             findings.add(FindingKind::Shortfall, &lacking.path, "attributes could not be read in the backup".into());
         }
     }
+    report.lacking = lacking(&generation.manifest.findings, &options.paths);
     report.not_found = selection.not_found();
     report.otherwise_spelled = selection.otherwise_spelled();
     report.wrong_stanzas = generation.wrong_stanzas();
@@ -287,6 +291,17 @@ pub fn restore(options: &Options, identity: &Identity, env: &Env, observer: &dyn
     report.damaged_packs.dedup();
     (report.not_restored, report.shortfalls, report.withheld, report.findings) = findings.into_findings();
     Ok(report)
+}
+
+/// The findings by which the backup of these paths, or of everything, was incomplete. A wrong clock takes nothing away.
+fn lacking(findings: &[Finding], paths: &[Vec<u8>]) -> Vec<Finding> {
+    let is_about = |f: &Finding| paths.is_empty() || paths.iter().any(|p| is_within(p, &f.path) || is_within(&f.path, p));
+    let takes_away = |f: &Finding| match f.kind.parse() {
+        Ok(FindingKind::ClockWrong | FindingKind::ClockSetBack | FindingKind::AttributesUnreadable) => false,
+        Ok(kind) => !FindingKind::is_note(kind),
+        Err(_) => true,
+    };
+    findings.iter().filter(|f| takes_away(f) && is_about(f)).cloned().collect()
 }
 
 /// Keeps the records beside the restore if the medium has one head, or if a list names a few of many entries.
@@ -339,6 +354,7 @@ impl Report {
             withheld: 0,
             entries_lost: 0,
             findings: Vec::new(),
+            lacking: Vec::new(),
             not_found: Vec::new(),
             otherwise_spelled: Vec::new(),
             missing_sources: Vec::new(),

@@ -78,7 +78,7 @@ impl Problem {
             ProblemKind::TooSparse => "has more holes than can be recorded".into(),
             ProblemKind::Leased => "another program keeps a lease on it".into(),
             ProblemKind::TooMuch => "its names or attributes take more memory than there is".into(),
-            ProblemKind::TooMany { most } => format!("it has more than it may have: {most} entries"),
+            ProblemKind::TooMany { most } => format!("what is beyond the limit was not read: {most} entries"),
             ProblemKind::TooLong => "longer than the format allows".into(),
         }
     }
