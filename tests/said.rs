@@ -287,6 +287,34 @@ fn a_name_that_is_not_there_is_no_loss() {
     assert!(said.contains("1 of what was asked for is not in this generation") && practice.path("to/chart/a").exists(), "{said}");
 }
 
+/// What was lacking when the backup was made is told by the restore, and by its exit code: the files that are there fit.
+#[test]
+fn a_restore_says_what_the_backup_lacked() {
+    let practice = Practice::new();
+    practice.good_night();
+    practice.write("chart/dump.sql", "");
+    assert_eq!(practice.exit(&["backup"]), 3);
+    let disk = practice.text("disk");
+    let key = practice.text("key");
+    let restored = |to: &str, more: &[&str]| {
+        let to = practice.text(to);
+        let restore = ["restore", "--from", &disk, "--to", &to, "--identity", &key, "--lang", "en"];
+        let out = practice.run(&[&restore[..], more].concat(), true);
+        (out.status.code(), all(&out))
+    };
+    let (exit, said) = restored("all", &[]);
+    assert_eq!(exit, Some(3), "{said}");
+    assert!(said.contains("generation 2 was incomplete when it was made") && said.contains("chart/dump.sql"), "{said}");
+    assert!(!said.contains("restored; every file matches"), "{said}");
+    let (exit, said) = restored("planned", &["--dry-run"]);
+    assert!(exit == Some(3) && said.contains("chart/dump.sql"), "{exit:?} {said}");
+    // Neither what is beside it nor the generation before lacked anything.
+    for (to, more) in [("one", &["chart/a"][..]), ("before", &["--generation", "1"])] {
+        let (exit, said) = restored(to, more);
+        assert!(exit == Some(0) && !said.contains("incomplete"), "{exit:?} {said}");
+    }
+}
+
 /// `init` warns of what is typed. A configuration that somebody wrote is told of in the first night with it, once.
 #[test]
 fn a_database_in_a_written_configuration_is_told_once() {
