@@ -212,7 +212,7 @@ fn unknown_alarms(report: &verify::Report) -> Vec<u64> {
 
 /// Enters the alarms that a medium has and this host does not know. Returns the generations.
 pub fn enter_unknown_alarms(state: &Path, read: &MediumRead, env: &Env) -> Result<Vec<u64>, LedgerError> {
-    enter_alarms(state, (read.set, &read.set_name, &read.unknown_alarms), env)
+    enter_alarms(state, (read.set, read.set_name, &read.unknown_alarms), env)
 }
 
 /// Enters alarms of a set, with its id, its name and the generations, as a run enters those that it raises; not those that are entered
