@@ -728,6 +728,25 @@ fn a_state_folder_that_was_set_back_is_not_blamed_on_the_disk() {
     }
 }
 
+/// Of a set's folder only the keys are older. The disk is what this host wrote last, and nobody is sent for another one.
+#[test]
+fn keys_that_were_set_back_are_not_blamed_on_the_disk() {
+    for with_pool in [false, true] {
+        let practice = Practice::new(with_pool);
+        let set = practice.path("state/sets").join(&practice.set);
+        let older = fs::read(set.join("seal-keys")).expect("the keys");
+        assert_eq!((practice.night(), practice.night()), (0, 0));
+        fs::write(set.join("seal-keys"), older).expect("older keys");
+        let out = practice.run(&["backup"]);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(5), "{said}");
+        assert!(said.contains("the state folder was set back") && said.contains("The medium is whole"), "{said}");
+        let out = practice.run(&["status"]);
+        let said = String::from_utf8_lossy(&[&out.stdout[..], &out.stderr].concat()).into_owned();
+        assert!(said.contains("was set back") && !said.contains("rolled back, replaced or damaged"), "{said}");
+    }
+}
+
 /// The night puts a damaged catalog aside by itself, also where the damage is deep in it, and also under a hold.
 #[test]
 fn a_damaged_catalog_costs_no_night() {

@@ -78,7 +78,17 @@ impl SetWriter {
             self.log.rebuild(&self.host, seal)?;
         }
         // The run may have ended between recording its seal and destroying the key that had signed it.
-        Ok(self.host.keys.catch_up(seal.as_ref())?)
+        self.catch_up(seal.as_ref())
+    }
+
+    /// Brings the seal keys in step with a seal that is the set's last one. Keys that are older than it were set back.
+    fn catch_up(&mut self, seal: Option<&Seal>) -> Result<()> {
+        self.host.keys.catch_up(seal).map_err(|e| match (e, seal) {
+            (KeyError::OutOfStep { expected, .. }, Some(seal)) if seal.earlier + 1 >= expected => {
+                WriteError::StateSetBack { generation: seal.generation }
+            }
+            (e, _) => e.into(),
+        })
     }
 
     /// The last seal, read from the medium.
@@ -122,12 +132,8 @@ impl SetWriter {
         let mut links = Chain::read(&*self.mounted.medium, self.host.id())?.links;
         links.retain(|l| l.trusted && l.number >= first);
         let Some(newest) = links.last() else { return Ok(false) };
-        let (generation, seal) = (newest.seal.generation, newest.seal.earlier + 1);
         // Only what this host's own keys have signed. A run that was cut off is behind by one seal, with the next key prepared.
-        self.host.keys.catch_up(Some(&newest.seal)).map_err(|e| match e {
-            KeyError::OutOfStep { expected, .. } if seal >= expected => WriteError::StateSetBack { generation },
-            e => e.into(),
-        })?;
+        self.catch_up(Some(&newest.seal))?;
         links.iter().try_for_each(|link| self.adopt_generation(link))?;
         Ok(true)
     }
