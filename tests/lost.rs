@@ -573,14 +573,22 @@ fn a_ledger_without_its_end_is_kept_and_goes_on() {
     }
 }
 
+impl Practice {
+    /// With two good nights more, and a canary among the records.
+    fn with_canary(with_pool: bool) -> Self {
+        let practice = Self::new(with_pool);
+        let config = fs::read_to_string(practice.path("config")).expect("a configuration");
+        fs::write(practice.path("config"), config.replace("[[source]]\n", "[[source]]\ncanaries = [\"canary\"]\n")).expect("one");
+        fs::write(practice.path("chart/canary"), "do not touch").expect("a canary");
+        assert_eq!((practice.night(), practice.night()), (0, 0));
+        practice
+    }
+}
+
 /// All but the folder of the set is set back, and that one has an alarm.
 #[test]
 fn an_alarm_that_only_the_set_remembers_is_open() {
-    let practice = Practice::new(true);
-    let config = fs::read_to_string(practice.path("config")).expect("a configuration");
-    fs::write(practice.path("config"), config.replace("[[source]]\n", "[[source]]\ncanaries = [\"canary\"]\n")).expect("one");
-    fs::write(practice.path("chart/canary"), "do not touch").expect("a canary");
-    assert_eq!((practice.night(), practice.night()), (0, 0));
+    let practice = Practice::with_canary(true);
     let files = ["ledger.jsonl", "ledger.end", "nights.jsonl", "nights.end", "catalog.sqlite"];
     practice.keep(&files, "older");
     fs::write(practice.path("chart/canary"), "touched").expect("an attack");
@@ -598,11 +606,7 @@ fn an_alarm_that_only_the_set_remembers_is_open() {
 /// The ledger and the log of nights are deleted, and with them all that says that an alarm is open.
 #[test]
 fn accepting_a_loss_ends_no_alarm() {
-    let practice = Practice::new(true);
-    let config = fs::read_to_string(practice.path("config")).expect("a configuration");
-    fs::write(practice.path("config"), config.replace("[[source]]\n", "[[source]]\ncanaries = [\"canary\"]\n")).expect("one");
-    fs::write(practice.path("chart/canary"), "do not touch").expect("a canary");
-    assert_eq!((practice.night(), practice.night()), (0, 0));
+    let practice = Practice::with_canary(true);
     fs::write(practice.path("chart/canary"), "touched").expect("an attack");
     assert_eq!(practice.night(), 4);
     practice.delete(&["ledger.jsonl", "ledger.end", "nights.jsonl", "nights.end", "holds.jsonl"]);
@@ -666,11 +670,7 @@ fn a_generation_that_only_the_catalog_lacks_is_this_hosts() {
 /// Somebody has set the state back to hide an alarm: the disk has it.
 #[test]
 fn an_alarm_on_a_medium_that_is_newer_than_the_host_is_open() {
-    let practice = Practice::new(false);
-    let config = fs::read_to_string(practice.path("config")).expect("a configuration");
-    fs::write(practice.path("config"), config.replace("[[source]]\n", "[[source]]\ncanaries = [\"canary\"]\n")).expect("one");
-    fs::write(practice.path("chart/canary"), "do not touch").expect("a canary");
-    assert_eq!((practice.night(), practice.night()), (0, 0));
+    let practice = Practice::with_canary(false);
     practice.copy_state("state", "older");
     fs::write(practice.path("chart/canary"), "touched").expect("an attack");
     assert_eq!(practice.night(), 4);
