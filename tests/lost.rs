@@ -638,7 +638,16 @@ fn verify_tells_a_state_that_was_set_back_whatever_its_log_of_nights_says() {
         let nights = NightLog::of(&practice.path("state"));
         let (time, process) = ("2026-01-01T00:00:00Z".to_owned(), 1);
         let begun = NightLine::Begun { time: time.clone(), process, sources: Vec::new(), configured: true };
-        let end = NightLine::Ended { begun: time.clone(), process, time, exit: 6, sealed: None, why: None, hint: None };
+        let end = NightLine::Ended {
+            begun: time.clone(),
+            process,
+            time,
+            exit: 6,
+            sealed: None,
+            why: None,
+            hint: None,
+            noted_alarm: None,
+        };
         match log {
             "cut off" => nights.write(&begun).expect("a line"),
             "failed" => [begun, end].iter().for_each(|line| nights.write(line).expect("a line")),

@@ -23,9 +23,6 @@ use std::path::Path;
 
 /// The exit code of a run that sealed what it could not enter.
 const SEALED_ONLY: u8 = 8;
-/// Exit codes of runs that were refused before they read a source: wrong arguments, a state or a medium that is not what it should be,
-/// no medium, a wrong key.
-const REFUSED: [u8; 4] = [2, 5, 6, 7];
 
 /// What does not fit, besides what the ledger lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,8 +164,8 @@ impl Parts {
             let is_unsealed = |(at, n): (usize, &Night)| {
                 let is_this = n.process == std::process::id() && at + 1 == nights.len();
                 let has_sealed = n.end.as_ref().is_some_and(|e| e.sealed.is_some() && e.exit != SEALED_ONLY);
-                let is_refused = n.end.as_ref().is_some_and(|e| REFUSED.contains(&e.exit));
-                !is_this && !has_sealed && !is_refused && n.end.as_ref().map_or(&n.begun, |e| &e.time)[..] >= *last
+                let has_noted = n.end.as_ref().is_none_or(|e| e.noted_alarm != Some(false));
+                !is_this && !has_sealed && has_noted && n.end.as_ref().map_or(&n.begun, |e| &e.time)[..] >= *last
             };
             let is_lost = generation > number && last > since;
             let is_lost = is_lost && !nights.iter().enumerate().any(is_unsealed);

@@ -49,6 +49,9 @@ pub enum NightLine {
         /// What to do about it, likewise.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<Words>,
+        /// Nothing was sealed: whether an alarm was noted before that; absent in lines of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        noted_alarm: Option<bool>,
     },
 }
 
@@ -186,6 +189,8 @@ pub struct NightEnd {
     pub why: Option<Words>,
     /// What to do about it.
     pub hint: Option<Words>,
+    /// Nothing was sealed: whether an alarm was noted before that. `None`: nobody knows.
+    pub noted_alarm: Option<bool>,
 }
 
 /// The log's file.
@@ -269,9 +274,9 @@ impl NightLog {
                 Ok(NightLine::Begun { time, process, sources, configured }) => {
                     nights.push(Night { begun: time, process, sources, configured, end: None });
                 }
-                Ok(NightLine::Ended { begun, process, time, exit, sealed, why, hint }) => {
+                Ok(NightLine::Ended { begun, process, time, exit, sealed, why, hint, noted_alarm }) => {
                     unreadable = if sealed.is_some() { 0 } else { unreadable };
-                    let end = Some(NightEnd { time, exit, sealed: sealed.map(|s| *s), why, hint });
+                    let end = Some(NightEnd { time, exit, sealed: sealed.map(|s| *s), why, hint, noted_alarm });
                     match nights.iter_mut().rfind(|n| n.begun == begun && n.process == process) {
                         Some(night) => night.end = end,
                         // The line of its beginning is torn.
@@ -313,6 +318,7 @@ mod tests {
             sealed: None,
             why: Some(Words::Text("no medium".into())),
             hint: None,
+            noted_alarm: None,
         };
         log.write(&end).unwrap();
         let mut text = std::fs::read(log.path()).unwrap();
@@ -362,7 +368,8 @@ mod tests {
         };
         let (begun, time) = ("2026-11-05T01:30:00Z".into(), "2026-11-05T01:31:00Z".into());
         let sealed = Some(Box::new(sealed));
-        log.write(&NightLine::Ended { begun, process: 7, time, exit: 0, sealed, why: None, hint: None }).unwrap();
+        log.write(&NightLine::Ended { begun, process: 7, time, exit: 0, sealed, why: None, hint: None, noted_alarm: None })
+            .unwrap();
         assert_eq!(log.read().unwrap().1, 0);
     }
 }

@@ -51,6 +51,7 @@ fn a_clock_that_is_far_off_costs_no_night_and_is_told() {
         })),
         why: None,
         hint: None,
+        noted_alarm: None,
     };
     NightLog::of(&h.path("state")).write(&ended).expect("a line");
     assert_eq!(night(now + 345_600), "clock-set-back");

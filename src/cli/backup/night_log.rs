@@ -9,10 +9,11 @@ use crate::cli::ui::text::{Message, message};
 use azekura::env::time_text;
 use azekura::event::FindingKind;
 use azekura::format::manifest::Finding;
+use azekura::format::object::Id;
 use azekura::format::seal::Verdict;
 use azekura::generation::is_within;
 use azekura::host::nights::{ClockDoubt, NightAlarm, NightFinding, NightLine, NightLog, SealedNight, SourceNight, UNLISTED};
-use azekura::host::state::StateDir;
+use azekura::host::state::{SetState, StateDir};
 use azekura::job::backup::{AlarmOrigin, Report, SourceOptions};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,6 +26,14 @@ pub struct NightRecord {
     sources: Vec<Vec<u8>>,
     origins: Vec<String>,
     has_state: bool,
+    /// Alarms that were noted before.
+    alarms: BTreeSet<(Id, u64)>,
+}
+
+/// Set and generation of each alarm that the host has noted.
+fn noted_alarms(state: &StateDir) -> BTreeSet<(Id, u64)> {
+    let of_set = |set: SetState| set.alarmed_generations().into_iter().map(move |generation| (set.id(), generation));
+    state.sets().into_iter().flat_map(of_set).collect()
 }
 
 fn names(sources: &[Vec<u8>]) -> impl Iterator<Item = String> {
@@ -48,7 +57,8 @@ impl NightRecord {
         let sources: Vec<Vec<u8>> = sources.iter().map(|s| s.name.clone()).collect();
         let has_state = StateDir::open(state).is_ok();
         let (log, state) = (NightLog::of(state), StateDir::of(state));
-        let record = Self { log, state, begun: time_text(now()), sources, origins, has_state };
+        let alarms = noted_alarms(&state);
+        let record = Self { log, state, begun: time_text(now()), sources, origins, has_state, alarms };
         let (time, sources) = (record.begun.clone(), names(&record.sources).collect());
         if has_state {
             let _ = record.log.write(&NightLine::Begun { time, process: std::process::id(), sources, configured });
@@ -79,7 +89,9 @@ impl NightRecord {
     ) -> bool {
         let (why, hint) = (why.map(Printable::words), hint.map(Printable::words));
         let (begun, process, time) = (self.begun.clone(), std::process::id(), time_text(now()));
-        let line = NightLine::Ended { begun, process, time, exit: exit.code(), sealed: sealed.map(Box::new), why, hint };
+        let noted_alarm = sealed.is_none().then(|| noted_alarms(&self.state) != self.alarms);
+        let (exit, sealed) = (exit.code(), sealed.map(Box::new));
+        let line = NightLine::Ended { begun, process, time, exit, sealed, why, hint, noted_alarm };
         let written = self.log.write(&line);
         if written.is_err() {
             context.warn(&message!("backup.not-logged", path = self.log.path()));

@@ -30,7 +30,7 @@ fn sealed(hours_ago: i64, verdict: Verdict) -> SealedNight {
 }
 
 fn night(exit: u8, sealed: Option<SealedNight>) -> Night {
-    let end = Some(NightEnd { time: String::new(), exit, sealed, why: None, hint: None });
+    let end = Some(NightEnd { time: String::new(), exit, sealed, why: None, hint: None, noted_alarm: None });
     Night { begun: "2026-11-23T01:30:00Z".into(), process: 7, sources: vec!["ehr".into()], configured: false, end }
 }
 
