@@ -16,7 +16,9 @@ use azekura::pipeline::chunker::{ChunkClass, Chunker, Kernel};
 use azekura::pipeline::compressor::{CompressionLevel, Compressor};
 use azekura::pipeline::encryptor::{Encryptor, Recipients};
 use azekura::pipeline::hasher::Ids;
-use azekura::pipeline::packer::{FinishedPack, Packer};
+use azekura::pipeline::pack_hasher::PackHasher;
+use azekura::pipeline::packer::Packer;
+use azekura::pipeline::place::FinishedPack;
 use std::hint::black_box;
 
 const MIB: usize = 1 << 20;
@@ -96,7 +98,8 @@ fn pack() -> Work {
     let (level, buffers) = (CompressionLevel::new(Some(3)), Buffers::default());
     Box::new(move || {
         let sink = |pack: FinishedPack| !black_box(pack).bytes.is_empty();
-        let mut packer = Packer::new(&recipients, &level, 16 * MIB, true, &buffers, &sink).expect("zstd");
+        let hasher = PackHasher::new(true, &sink);
+        let mut packer = Packer::new(&recipients, &level, 16 * MIB, &buffers, &hasher).expect("zstd");
         each_chunk(&chunker, &content, |chunk| {
             let id = ids.id(blake3::hash(chunk).as_bytes());
             packer.next_place(chunk.len()).expect("a place");

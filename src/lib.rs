@@ -69,7 +69,7 @@
 //! # How it is built
 //!
 //! `docs/architecture.md` is the map. Arrows point right only:
-//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer · interruption · lock · trust · user · cage`.
+//! `cli (bin) → answer → job · report → set · generation → seal · env → pipeline · medium · host · tripwire → format · event · buffer · interruption · lock · trust · user · cage → sha256`.
 
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
@@ -93,6 +93,7 @@ pub mod pipeline;
 pub mod report;
 pub mod seal;
 pub mod set;
+pub mod sha256;
 pub mod tripwire;
 pub mod trust;
 pub mod user;

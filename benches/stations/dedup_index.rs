@@ -5,7 +5,7 @@ use azekura::format::object::{Id, Object, ObjectKind};
 use azekura::format::pack::ChunkId;
 use azekura::host::catalog::{Catalog, Location};
 use azekura::pipeline::dedup_index::DedupIndex;
-use azekura::pipeline::packer::ChunkPlace;
+use azekura::pipeline::place::ChunkPlace;
 use criterion::{Criterion, Throughput};
 use rustix::time::ClockId;
 use std::cell::Cell;

@@ -10,7 +10,9 @@ use azekura::pipeline::chunker::{ChunkClass, Chunker};
 use azekura::pipeline::compressor::{CompressionLevel, DEFAULT_LEVEL};
 use azekura::pipeline::encryptor::{Decryptor, Identity, Recipients};
 use azekura::pipeline::hasher::{DigestHasher, Hashes, Ids};
-use azekura::pipeline::packer::{FinishedPack, PackReader, Packer};
+use azekura::pipeline::pack_hasher::PackHasher;
+use azekura::pipeline::packer::{PackReader, Packer};
+use azekura::pipeline::place::FinishedPack;
 use criterion::{Criterion, Throughput};
 use fastcdc::v2020::Normalization;
 use rustix::time::ClockId;
@@ -46,7 +48,8 @@ impl Ours {
     /// What a worker does with a large file. Packs are dropped when they are finished.
     fn store(&self, content: &[u8], digests: FileDigests) {
         let sink = |pack: FinishedPack| !black_box(pack).bytes.is_empty();
-        let mut packer = Packer::new(&self.recipients, &self.level, PACK, true, &self.buffers, &sink).expect("zstd");
+        let hasher = PackHasher::new(true, &sink);
+        let mut packer = Packer::new(&self.recipients, &self.level, PACK, &self.buffers, &hasher).expect("zstd");
         let mut file = match digests {
             FileDigests::None => None,
             FileDigests::Blake3 => Some(DigestHasher::new(Hashes::Blake3)),
@@ -57,7 +60,7 @@ impl Ours {
         while at < content.len() {
             if at >= digested {
                 let run = &content[digested..content.len().min(digested + RUN)];
-                file.iter_mut().for_each(|f| f.update(run));
+                file.iter_mut().for_each(|f| assert!(hasher.update(f, run)));
                 digested += run.len();
             }
             let end = cut(at);
@@ -161,7 +164,8 @@ pub fn packs(c: &mut Criterion<Clock>) {
         };
         let pack = || {
             finished.lock().expect("one thread").clear();
-            let mut packer = Packer::new(&recipients, &level, PACK, true, &buffers, &keep).expect("zstd");
+            let hasher = PackHasher::new(true, &keep);
+            let mut packer = Packer::new(&recipients, &level, PACK, &buffers, &hasher).expect("zstd");
             for (i, chunk) in content.chunks(CHUNK).enumerate() {
                 packer.next_place(chunk.len()).expect("a place");
                 packer.add(ChunkId((i as u128).to_le_bytes()), black_box(chunk));

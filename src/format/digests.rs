@@ -1,6 +1,6 @@
 //! Section 1: the two digests of an object or of a file's content.
 
-use sha2::Digest as _;
+use crate::sha256::{Sha256, update_both};
 
 /// BLAKE3 and, where it was computed, SHA-256 of the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Digests {
 impl Digests {
     /// Of bytes that are in memory as a whole.
     pub fn of(bytes: &[u8], with_sha256: bool) -> Self {
-        Self { blake3: *blake3::hash(bytes).as_bytes(), sha256: with_sha256.then(|| sha2::Sha256::digest(bytes).into()) }
+        Self { blake3: *blake3::hash(bytes).as_bytes(), sha256: with_sha256.then(|| Sha256::digest(bytes)) }
     }
 
     /// Whether these are digests of the same bytes as `other`, as far as both have the same ones.
@@ -35,7 +35,7 @@ pub struct BothDigests {
 impl BothDigests {
     /// Of bytes that are in memory as a whole.
     pub fn of(bytes: &[u8]) -> Self {
-        Self { blake3: *blake3::hash(bytes).as_bytes(), sha256: sha2::Sha256::digest(bytes).into() }
+        Self { blake3: *blake3::hash(bytes).as_bytes(), sha256: Sha256::digest(bytes) }
     }
 }
 
@@ -58,13 +58,13 @@ impl Hashes {
 /// Computes the digests of bytes that are read part by part.
 pub struct DigestHasher {
     blake3: blake3::Hasher,
-    sha256: Option<sha2::Sha256>,
+    sha256: Option<Sha256>,
 }
 
 impl DigestHasher {
     /// No bytes so far.
     pub fn new(hashes: Hashes) -> Self {
-        Self { blake3: blake3::Hasher::new(), sha256: (hashes == Hashes::Both).then(sha2::Sha256::new) }
+        Self { blake3: blake3::Hasher::new(), sha256: (hashes == Hashes::Both).then(Sha256::default) }
     }
 
     /// Adds the next bytes.
@@ -75,9 +75,18 @@ impl DigestHasher {
         }
     }
 
+    /// Adds the next bytes, beside those of another stream where SHA-256 is computed.
+    pub fn update_beside(&mut self, bytes: &[u8], (other, of_other): (&mut Sha256, &[u8])) {
+        self.blake3.update(bytes);
+        match &mut self.sha256 {
+            Some(sha256) => update_both((sha256, bytes), (other, of_other)),
+            None => other.update(of_other),
+        }
+    }
+
     /// The digests of everything added.
     pub fn finish(self) -> Digests {
-        Digests { blake3: *self.blake3.finalize().as_bytes(), sha256: self.sha256.map(|h| h.finalize().into()) }
+        Digests { blake3: *self.blake3.finalize().as_bytes(), sha256: self.sha256.map(Sha256::finish) }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Three steps, cheapest first: a map of this run's chunks, a Bloom filter that rules out most others, the catalog.
 
-use super::packer::ChunkPlace;
+use super::place::ChunkPlace;
 use crate::format::pack::ChunkId;
 use parking_lot::Mutex;
 use std::collections::HashMap;

@@ -58,9 +58,15 @@ impl FileHasher {
 
     /// Adds the next stored bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        for hasher in [&mut self.whole, &mut self.stored].into_iter().flatten() {
+        self.update_with(bytes, |hasher, bytes| {
             hasher.update(bytes);
-        }
+            true
+        });
+    }
+
+    /// The same, with `update` adding the bytes to a digest. Ends where that answers `false`, and answers so itself.
+    pub fn update_with(&mut self, bytes: &[u8], update: impl Fn(&mut DigestHasher, &[u8]) -> bool) -> bool {
+        [&mut self.whole, &mut self.stored].into_iter().flatten().all(|hasher| update(hasher, bytes))
     }
 
     /// Adds the next hole, one of those that were announced. `check` is called between its parts.

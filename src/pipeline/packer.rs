@@ -1,17 +1,18 @@
 //! Packs: chunks are joined to frames and frames to a pack, and read out of it again.
 //!
 //! Each worker has a [`Packer`] of its own, so that frames are filled, compressed and encrypted while they are in that
-//! core's cache. A pack gets its object number when it is appended: only then is it known which medium takes it. Until then
-//! the places of its chunks refer to the [`UnfinishedPack`].
+//! core's cache.
 
 use super::compressor::{CompressionLevel, Compressor, Decompressor, FrameError, frame_length, read_index};
 use super::encryptor::{Encryptor, Recipients};
+use super::pack_hasher::PackHasher;
+use super::place::{ChunkPlace, FinishedPack, UnfinishedPack};
 use crate::buffer::{Buffer, Buffers};
 use crate::format::digests::Digests;
 use crate::format::limit;
 use crate::format::pack::{ChunkId, Extent, Frame, Index};
 use std::io::{Read, Seek, SeekFrom};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Content of a full frame. With 2 MiB text is stored in 6 % less than with 1 MiB, with 4 MiB in 3 % less again; but the loss from
 /// one bad sector grows with it.
@@ -25,121 +26,17 @@ pub const PACK_BYTES_MIN: usize = 4 << 10;
 /// Chunks of a full pack: bounds how many wait for its number.
 const PACK_CHUNKS: usize = 32_768;
 
-/// A pack of this run, which gets its number, and with it its frames' offsets, when it is appended.
-#[derive(Debug, Default)]
-pub struct UnfinishedPack(OnceLock<AppendedPack>);
-
-#[derive(Debug)]
-struct AppendedPack {
-    object: u64,
-    /// Of each frame: offset in the payload, bytes of content.
-    frames: Vec<(u32, u32)>,
-}
-
-/// Where a chunk is stored or will be stored.
-#[derive(Debug, Clone)]
-pub enum ChunkPlace {
-    /// In a pack on a medium, as the catalog says. Numbers as in an [`Extent`].
-    Stored {
-        /// Number of the pack.
-        object: u64,
-        /// Bytes of the payload before the frame, as it is stored.
-        frame: u32,
-        /// Bytes of the frame's content before the chunk.
-        offset: u32,
-    },
-    /// In a pack of this run, which may have no number yet.
-    Unfinished {
-        /// The pack; [`FinishedPack::set_number`] completes it.
-        pack: Arc<UnfinishedPack>,
-        /// Which frame of the pack, counted from 0: its place in the payload is not known yet.
-        frame: u32,
-        /// Bytes of the frame's content before the chunk.
-        offset: u32,
-    },
-}
-
-/// A chunk of a file.
-#[derive(Debug, Clone)]
-pub struct PlacedChunk {
-    /// Where it is stored.
-    pub place: ChunkPlace,
-    /// Bytes of content.
-    pub length: u32,
-}
-
-/// Whether the packs of all chunks have their numbers, so that [`extents`] may be called.
-pub fn are_finished(chunks: &[PlacedChunk]) -> bool {
-    // Packs of one run are finished in any order, so every chunk has to be checked.
-    chunks.iter().all(|c| match &c.place {
-        ChunkPlace::Stored { .. } => true,
-        ChunkPlace::Unfinished { pack, .. } => pack.0.get().is_some(),
-    })
-}
-
-/// The extents of a file's chunks, adjacent ones merged. All their packs MUST have their numbers.
-pub fn extents(chunks: &[PlacedChunk]) -> Vec<Extent> {
-    let mut out: Vec<Extent> = Vec::new();
-    // Where the last extent ends; and the beginning of the next frame if it ends with its frame.
-    let (mut end, mut next_frame) = ((0, 0, 0), None);
-    for c in chunks {
-        let (object, frame, offset, content, following) = match &c.place {
-            ChunkPlace::Stored { object, frame, offset } => (*object, *frame, *offset, None, None),
-            ChunkPlace::Unfinished { pack, frame, offset } => {
-                let Some(done) = pack.0.get() else { unreachable!("extents are computed after the pack has its number") };
-                let (at, content) = done.frames[*frame as usize];
-                let following = done.frames.get(*frame as usize + 1).map(|f| f.0);
-                (done.object, at, *offset, Some(content), following)
-            }
-        };
-        let here = (object, frame, offset);
-        match out.last_mut() {
-            Some(last) if here == end || Some(here) == next_frame => last.length += u64::from(c.length),
-            _ => out.push(Extent { object, frame, offset, length: c.length.into() }),
-        }
-        end = (object, frame, offset + c.length);
-        next_frame = following.filter(|_| content == Some(end.2)).map(|f| (object, f, 0));
-    }
-    out
-}
-
-/// A finished pack that is to be appended.
-pub struct FinishedPack {
-    /// The age file.
-    pub bytes: Buffer,
-    /// Of the age file.
-    pub digests: Digests,
-    /// Its index, for the catalog.
-    pub index: Index,
-    /// Of each frame: offset in the payload, bytes of content.
-    pub frames: Vec<(u32, u32)>,
-    /// Bytes of content of all frames.
-    pub content_bytes: u64,
-    pack: Arc<UnfinishedPack>,
-}
-
-impl FinishedPack {
-    /// The pack was appended under this number: completes the places of its chunks.
-    pub fn set_number(&self, number: u64) {
-        // A pack is appended once.
-        let _ = self.pack.0.set(AppendedPack { object: number, frames: self.frames.clone() });
-    }
-}
-
-/// Queues a finished pack for the medium; `false` when the run has to stop. Called by many packers; it blocks while the medium
-/// is slower than they are.
-pub type Sink<'a> = &'a (dyn Fn(FinishedPack) -> bool + Sync);
-
 /// Joins chunks to frames and frames to packs. See the module.
 pub struct Packer<'a> {
     recipients: &'a Recipients,
     compressor: Compressor,
     level: &'a CompressionLevel,
-    sink: Sink<'a>,
+    hasher: &'a PackHasher<'a>,
     buffers: Buffers,
     /// Bytes of a full pack.
     pack_bytes: usize,
-    with_sha256: bool,
+    /// A pack is sent on at once.
+    is_urgent: bool,
     /// Bytes of content of a full frame.
     frame_bytes: usize,
     frame: Vec<u8>,
@@ -169,32 +66,30 @@ pub enum PackError {
     /// The header of a new pack could not be made; the operating system may give no random bytes.
     #[error("a pack could not be encrypted")]
     Encrypt(#[from] super::encryptor::EncryptError),
-    /// The sink answered `false`: the run has to stop for a reason that another part reports.
+    /// The pack's sink answered `false`: the run has to stop for a reason that another part reports.
     #[error("the medium takes no more packs")]
     Stopped,
 }
 
 impl<'a> Packer<'a> {
     /// `pack_bytes`: bytes of a full pack; at least [`PACK_BYTES_MIN`], at most half of the format's limit. A frame has no
-    /// more content than that, unless a chunk has. `with_sha256`: compute the SHA-256 of a pack beside its BLAKE3. Finished
-    /// packs go to `sink`.
+    /// more content than that, unless a chunk has. Finished packs go to `hasher`.
     pub fn new(
         recipients: &'a Recipients,
         level: &'a CompressionLevel,
         pack_bytes: usize,
-        with_sha256: bool,
         buffers: &Buffers,
-        sink: Sink<'a>,
+        hasher: &'a PackHasher<'a>,
     ) -> Result<Self, PackError> {
         let pack_bytes = pack_bytes.clamp(PACK_BYTES_MIN, (limit::PACK_BYTES / 2) as usize);
         Ok(Self {
             recipients,
             compressor: Compressor::new(level.get())?,
             level,
-            sink,
+            hasher,
             buffers: buffers.clone(),
-            with_sha256,
             pack_bytes,
+            is_urgent: false,
             frame_bytes: FRAME_BYTES.min(pack_bytes),
             frame: Vec::with_capacity(FRAME_BYTES),
             chunks: Vec::new(),
@@ -203,9 +98,10 @@ impl<'a> Packer<'a> {
         })
     }
 
-    /// The same for the entry stream, in smaller frames: every record lost is a name lost.
+    /// The same for the entry stream, in smaller frames: every record lost is a name lost. Its packs are sent on at once: the
+    /// collector, which fills them, waits for their numbers.
     pub fn of_entries(self) -> Self {
-        Self { frame_bytes: ENTRIES_FRAME_BYTES.min(self.pack_bytes), ..self }
+        Self { frame_bytes: ENTRIES_FRAME_BYTES.min(self.pack_bytes), is_urgent: true, ..self }
     }
 
     /// Where the next chunk of `length` bytes will be stored. Finishes the frame and the pack first where they are full.
@@ -251,7 +147,7 @@ impl<'a> Packer<'a> {
         c.index.frames.push(Frame { stored: self.stored.len() as u32, chunks: std::mem::take(&mut self.chunks) });
         self.frame.clear();
         if c.payload as usize >= self.pack_bytes || c.chunks >= PACK_CHUNKS || c.content_bytes >= 4 * self.pack_bytes as u64 {
-            self.finish()?;
+            self.close_pack()?;
         }
         Ok(())
     }
@@ -264,12 +160,15 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Finishes the pack that is being filled, if there is one.
+    /// Finishes the pack that is being filled, if there is one, and sends on what waits in the hasher.
     pub fn finish(&mut self) -> Result<(), PackError> {
-        if !self.frame.is_empty() {
-            // Closing may itself finish the pack.
-            self.close_frame()?;
-        }
+        // Closing the frame may itself close the pack.
+        self.close_frame()?;
+        self.close_pack()?;
+        if self.hasher.flush() { Ok(()) } else { Err(PackError::Stopped) }
+    }
+
+    fn close_pack(&mut self) -> Result<(), PackError> {
         let Some(mut c) = self.current.take() else { return Ok(()) };
         if c.frames.is_empty() {
             return Ok(());
@@ -279,14 +178,15 @@ impl<'a> Packer<'a> {
         c.encryptor.write(&self.stored);
         let bytes = c.encryptor.finish();
         let pack = FinishedPack {
-            digests: Digests::of(&bytes, self.with_sha256),
+            digests: Digests::of(&bytes, false),
             bytes,
             index: c.index,
             frames: c.frames,
             content_bytes: c.content_bytes,
             pack: c.pack,
         };
-        if (self.sink)(pack) { Ok(()) } else { Err(PackError::Stopped) }
+        let goes_on = self.hasher.add(pack) && (!self.is_urgent || self.hasher.flush());
+        if goes_on { Ok(()) } else { Err(PackError::Stopped) }
     }
 }
 

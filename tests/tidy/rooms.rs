@@ -28,7 +28,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli"]),
     ("seccompiler", &["cage"]),
     ("schemars", &["answer", "format", "host/ledger"]),
-    ("sha2", &["format/digests", "pipeline/hasher"]),
+    ("sha2", &["sha256/"]),
     ("unicode_normalization", &["generation/spelling", "job/incident/people"]),
     ("zstd", &["pipeline/compressor"]),
 ];

@@ -13,7 +13,7 @@ use crate::format::pack::Index;
 use crate::host::catalog::Location;
 use crate::medium::{Medium, MediumError};
 use crate::pipeline::dedup_index::DedupIndex;
-use crate::pipeline::packer::FinishedPack;
+use crate::pipeline::place::FinishedPack;
 use crate::set::writer::{Closed, SetWriter, WriteError, free_behind, is_checkpoint_due};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Arc;

@@ -4,7 +4,8 @@ use super::Result;
 use crate::host::catalog::ChunkLookup;
 use crate::pipeline::dedup_index::{Claim, DedupIndex};
 use crate::pipeline::hasher::Ids;
-use crate::pipeline::packer::{ChunkPlace, Packer};
+use crate::pipeline::packer::Packer;
+use crate::pipeline::place::ChunkPlace;
 
 /// One thread's packer, and what it looks chunks up in.
 pub struct ChunkStore<'a> {

@@ -9,7 +9,7 @@ use super::tally::BackupTally;
 use super::wakeup::{Wakeup, WakeupReceiver};
 use crate::event::FindingKind;
 use crate::format::entry::Entry;
-use crate::pipeline::packer;
+use crate::pipeline::place;
 use crossbeam_channel::{Receiver, select};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::slice::from_ref;
@@ -174,7 +174,7 @@ impl<'a> Collector<'a> {
         let Some(first) = self.waiting.front() else { return false };
         let StoredEntry::Stored { pieces, .. } = first else { return true };
         while let Some(piece) = pieces.get(self.numbered_pieces) {
-            if !packer::are_finished(from_ref(piece)) {
+            if !place::are_finished(from_ref(piece)) {
                 return false;
             }
             self.numbered_pieces += 1;
@@ -203,7 +203,7 @@ impl<'a> Collector<'a> {
                     }
                 }
                 StoredEntry::Stored { core, pieces, further_names } => {
-                    let entry = Entry { core: *core, extents: packer::extents(&pieces) };
+                    let entry = Entry { core: *core, extents: place::extents(&pieces) };
                     self.stream.write_entry(&entry)?;
                     if further_names == FurtherNames::Follow {
                         self.first_names.insert(entry.core.path.clone(), entry);
@@ -254,7 +254,9 @@ mod tests {
     use crate::pipeline::dedup_index::DedupIndex;
     use crate::pipeline::encryptor::Identity;
     use crate::pipeline::hasher::Ids;
-    use crate::pipeline::packer::{Packer, PlacedChunk};
+    use crate::pipeline::pack_hasher::PackHasher;
+    use crate::pipeline::packer::Packer;
+    use crate::pipeline::place::PlacedChunk;
     use crossbeam_channel::bounded;
     use std::sync::atomic::AtomicBool;
 
@@ -270,7 +272,8 @@ mod tests {
         let (known, recipients, effort) = (DedupIndex::new(0), Identity::generate().recipients(), CompressionLevel::new(Some(1)));
         let (packs, queued) = pack_queue(4);
         let sink = |pack| packs.send(pack, &effort);
-        let packer = || Packer::new(&recipients, &effort, 1 << 20, true, &Buffers::default(), &sink).expect("a packer");
+        let hasher = PackHasher::new(true, &sink);
+        let packer = || Packer::new(&recipients, &effort, 1 << 20, &Buffers::default(), &hasher).expect("a packer");
         let lookup = catalog.chunk_lookup(row, 0).expect("a lookup");
         let chunks = ChunkStore { ids: &ids, known: &known, lookup, packer: packer() };
         let copy = tempfile::tempfile().expect("a file");

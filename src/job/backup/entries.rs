@@ -3,7 +3,7 @@
 use super::command::CommandLine;
 use super::record_budget::record_bytes;
 use crate::format::entry::Core;
-use crate::pipeline::packer::PlacedChunk;
+use crate::pipeline::place::PlacedChunk;
 use crate::pipeline::source::WalkedEntry;
 use crate::tripwire::PreviousContent;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use crate::format::manifest::EntryStream;
 use crate::format::merkle::{MerkleHash, MerkleTree, record_leaf};
 use crate::format::{Malformed, limit};
 use crate::pipeline::chunker::{ChunkClass, Chunker};
-use crate::pipeline::packer::{self, PlacedChunk};
+use crate::pipeline::place::{self, PlacedChunk};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 
@@ -62,7 +62,7 @@ pub struct CollectedStream {
 impl CollectedStream {
     /// The manifest's part about entries. All packs MUST have their numbers.
     pub fn entries(&self) -> EntryStream {
-        let extents = packer::extents(&self.pieces);
+        let extents = place::extents(&self.pieces);
         let long_records = self.long_records.clone();
         EntryStream { length: self.length, blake3: self.digest, extents, count: self.records, long_records }
     }

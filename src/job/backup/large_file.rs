@@ -3,7 +3,7 @@
 use super::entries::FurtherNames;
 use crate::buffer::Buffer;
 use crate::format::entry::Core;
-use crate::pipeline::packer::PlacedChunk;
+use crate::pipeline::place::PlacedChunk;
 use crate::tripwire::PreviousContent;
 use crate::tripwire::content::ContentSample;
 use parking_lot::Mutex;

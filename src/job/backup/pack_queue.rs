@@ -1,7 +1,7 @@
 //! Finished packs that wait for the medium.
 
 use crate::pipeline::compressor::CompressionLevel;
-use crate::pipeline::packer::FinishedPack;
+use crate::pipeline::place::FinishedPack;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -140,6 +140,7 @@ mod tests {
     use crate::buffer::Buffers;
     use crate::format::pack::ChunkId;
     use crate::pipeline::encryptor::Identity;
+    use crate::pipeline::pack_hasher::PackHasher;
     use crate::pipeline::packer::Packer;
     use std::time::{Duration, Instant};
 
@@ -150,7 +151,8 @@ mod tests {
             Vec::push(&mut made.lock(), pack);
             true
         };
-        let mut packer = Packer::new(&recipients, &effort, 1 << 20, true, &Buffers::default(), &sink).expect("a packer");
+        let hasher = PackHasher::new(true, &sink);
+        let mut packer = Packer::new(&recipients, &effort, 1 << 20, &Buffers::default(), &hasher).expect("a packer");
         for n in 1..=count {
             packer.next_place(n).expect("a place");
             packer.add(ChunkId([n as u8; 16]), &vec![0; n]);

@@ -6,6 +6,7 @@ use crate::buffer::{Buffer, Buffers};
 use crate::format::entry::{ContentDigests, Core, DataRange};
 use crate::pipeline::chunker::{ChunkClass, Chunker, pages};
 use crate::pipeline::hasher::{FileHasher, zeros};
+use crate::pipeline::pack_hasher::PackHasher;
 use crate::pipeline::source::{Problem, ProblemKind, SourceFile, WalkedEntry, data_ranges};
 use crate::tripwire::content::ContentSample;
 use std::os::unix::fs::FileExt;
@@ -76,6 +77,8 @@ type Input<'a> = &'a mut dyn FnMut(&mut Buffer, usize, u64) -> Result<(), ReadFa
 pub struct RunReader<'a> {
     pub chunker: &'a Chunker,
     pub buffers: &'a Buffers,
+    /// What is read is hashed beside a pack that waits here.
+    pub pack_hasher: &'a PackHasher<'a>,
     pub with_sha256: bool,
     pub stop: &'a Stop<'a>,
     /// Is called with the bytes that each run adds.
@@ -117,7 +120,9 @@ impl RunReader<'_> {
                 if want > 0 && !ended {
                     input(&mut buffer, want, end)?;
                     let got = buffer.len() - had;
-                    hasher.update(&buffer[had..]);
+                    if !hasher.update_with(&buffer[had..], |file, bytes| self.pack_hasher.update(file, bytes)) {
+                        return Err(ReadFailure::Run(self.stop.reason()));
+                    }
                     sample.update(&buffer[had..]);
                     end += got as u64;
                     ended = got < want;

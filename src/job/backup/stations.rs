@@ -32,7 +32,9 @@ use crate::pipeline::chunker::Chunker;
 use crate::pipeline::compressor::CompressionLevel;
 use crate::pipeline::dedup_index::DedupIndex;
 use crate::pipeline::hasher::Ids;
-use crate::pipeline::packer::{FinishedPack, PACK_BYTES_MIN, Packer};
+use crate::pipeline::pack_hasher::PackHasher;
+use crate::pipeline::packer::{PACK_BYTES_MIN, Packer};
+use crate::pipeline::place::FinishedPack;
 use crate::pipeline::source::SourceTree;
 use crate::set::writer::SetWriter;
 use crate::tripwire::Watcher;
@@ -70,12 +72,13 @@ struct PackMemory {
 }
 
 impl PackMemory {
-    /// Each worker and the collector fill a pack, two wait, one is being written; each is begun with its full size.
+    /// Each worker and the collector fill a pack, one waits to be hashed, two for the medium, one is being written; each is begun with
+    /// its full size.
     /// What a drive is fed from is beside that.
     /// `most`: the largest pack, if less than what memory allows.
     fn divide(memory_bytes: u64, threads: usize, has_one_head: bool, most: Option<u64>) -> Self {
         let working_bytes = if has_one_head { memory_bytes.min(WORKING_BYTES) } else { memory_bytes };
-        let pack_bytes = (working_bytes / (threads as u64 + 4)).clamp(1 << 20, 32 << 20);
+        let pack_bytes = (working_bytes / (threads as u64 + 5)).clamp(1 << 20, 32 << 20);
         let pack_bytes = most.map_or(pack_bytes, |most| pack_bytes.min(most.max(PACK_BYTES_MIN as u64)));
         let buffered = ((memory_bytes - working_bytes) / pack_bytes) as usize;
         Self { pack_bytes: pack_bytes as usize, queued_packs: buffered.max(2) }
@@ -171,7 +174,8 @@ impl Stations<'_> {
         let (packs, queued_packs) = pack_queue(memory.queued_packs);
         let (recipients, effort) = (set.host.recipients.clone(), CompressionLevel::new(options.level));
         let sink = |pack: FinishedPack| packs.send(pack, &effort);
-        let packer = |bytes| Packer::new(&recipients, &effort, bytes, options.with_sha256, &pack_buffers, &sink);
+        let pack_hasher = PackHasher::new(options.with_sha256, &sink);
+        let packer = |bytes| Packer::new(&recipients, &effort, bytes, &pack_buffers, &pack_hasher);
         let chunk_store = |packer| -> Result<ChunkStore> {
             let lookup = set.host.chunk_lookup(set.log.oldest_referenced)?;
             Ok(ChunkStore { ids: &ids, known: &known, lookup, packer })
@@ -183,6 +187,7 @@ impl Stations<'_> {
             trees,
             chunker: &chunker,
             buffers: &buffers,
+            pack_hasher: &pack_hasher,
             with_sha256: options.with_sha256,
             tally,
             watcher,

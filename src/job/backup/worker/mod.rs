@@ -20,8 +20,9 @@ use crate::buffer::{Buffer, Buffers};
 use crate::event::FindingKind;
 use crate::format::entry::{ContentDigests, ContentState, Core, EntryKind};
 use crate::pipeline::chunker::Chunker;
-use crate::pipeline::hasher::Digests;
-use crate::pipeline::packer::PlacedChunk;
+use crate::pipeline::hasher::{DigestHasher, Digests, Hashes};
+use crate::pipeline::pack_hasher::PackHasher;
+use crate::pipeline::place::PlacedChunk;
 use crate::pipeline::source::{Problem, ProblemKind, SourceFile, SourceTree, Stat, WalkedEntry};
 use crate::tripwire::Watcher;
 use crate::tripwire::content::ContentSample;
@@ -32,6 +33,8 @@ use std::sync::atomic::Ordering;
 
 /// Files above this are shared among the workers.
 const SHARED_BYTES: u64 = 4 << 20;
+/// Content below this is hashed alone: what a second stream saves is less than what it costs to find one.
+const HASHED_ALONE_BYTES: usize = 16 << 10;
 /// How often a file that changes while it is read is read again from its start.
 const RETRIES: u32 = 2;
 
@@ -41,6 +44,8 @@ pub struct WorkerContext<'a> {
     pub chunker: &'a Chunker,
     /// For what is read.
     pub buffers: &'a Buffers,
+    /// What is read is hashed beside a pack that waits here.
+    pub pack_hasher: &'a PackHasher<'a>,
     pub with_sha256: bool,
     pub tally: &'a BackupTally<'a>,
     pub watcher: &'a Watcher,
@@ -161,8 +166,8 @@ impl Worker<'_> {
     where
         Self: 'r,
     {
-        let WorkerContext { chunker, buffers, with_sha256, stop, .. } = *self.context;
-        RunReader { chunker, buffers, with_sha256, stop, on_progress }
+        let WorkerContext { chunker, buffers, pack_hasher, with_sha256, stop, .. } = *self.context;
+        RunReader { chunker, buffers, pack_hasher, with_sha256, stop, on_progress }
     }
 
     /// `rest`: what follows in the batch.
@@ -242,7 +247,7 @@ impl Worker<'_> {
         file: &SourceFile,
         sample: &mut ContentSample,
     ) -> Result<(Box<Core>, Vec<PlacedChunk>), ReadFailure> {
-        let WorkerContext { buffers, with_sha256, tally, .. } = *self.context;
+        let WorkerContext { buffers, tally, .. } = *self.context;
         let mut core = self.describe(tree, found, file)?;
         let size = file.opened().size;
         let mut pieces = Vec::new();
@@ -250,7 +255,7 @@ impl Worker<'_> {
         let digests = if core.holes.is_empty() && size <= RUN_BYTES as u64 {
             let mut content = buffers.take(RUN_BYTES);
             read_more(file.file(), &mut content, size as usize, 0).map_err(fail)?;
-            let digests = Digests::of(&content, with_sha256);
+            let digests = self.digests(&content).map_err(ReadFailure::Run)?;
             sample.update(&content);
             core.size = content.len() as u64;
             self.store_whole(&digests.blake3, &content, &mut pieces).map_err(ReadFailure::Run)?;
@@ -267,6 +272,16 @@ impl Worker<'_> {
             core.state = ContentState::Changed;
         }
         Ok((core, pieces))
+    }
+
+    /// The digests of a file whose content is in memory.
+    fn digests(&self, content: &[u8]) -> Result<Digests> {
+        let WorkerContext { pack_hasher, with_sha256, stop, .. } = *self.context;
+        if content.len() < HASHED_ALONE_BYTES {
+            return Ok(Digests::of(content, with_sha256));
+        }
+        let mut hasher = DigestHasher::new(Hashes::with_sha256(with_sha256));
+        if pack_hasher.update(&mut hasher, content) { Ok(hasher.finish()) } else { Err(stop.reason()) }
     }
 
     /// Stores content that is a whole file. Where it is one chunk, one hash serves as the file's digest and for the
