@@ -574,6 +574,55 @@ fn damage_that_was_found_is_told_until_the_medium_is_good_again() {
     practice.assert_status(0, "good", &[]);
 }
 
+/// What was entered as lost and is there again may have been anywhere: it counts for nothing until somebody has said where it is.
+#[test]
+fn a_disk_that_was_lost_is_not_written_until_somebody_has_entered_it_again() {
+    let practice = Practice::new();
+    practice.good_night();
+    practice.put_away();
+    let (disk, elsewhere) = (practice.path("disk"), practice.path("elsewhere"));
+    for why in ["lost", "broken", "disposed"] {
+        fs::rename(&disk, &elsewhere).expect("nobody knows where");
+        assert_eq!(practice.exit(&["media", "move", "clinic", "--out-of-use", why, "--by", "sato"]), 0);
+        fs::rename(&elsewhere, &disk).expect("it is there again");
+        for night in [&["backup", "--lang", "en"][..], &["backup", "--init", "--lang", "en"]] {
+            let out = practice.run(night, true);
+            let said = String::from_utf8(out.stderr).unwrap();
+            assert!(out.status.code() == Some(6) && said.contains(&format!("clinic is entered as {why} ")), "{said}");
+        }
+        assert_eq!(practice.status().0, 1);
+    }
+    practice.put_away();
+    practice.good_night();
+    practice.assert_status(0, "good", &[]);
+}
+
+/// Somebody has written on the disk, and no seal covers it: the backup goes on, and everybody is told until it is away.
+#[test]
+fn what_somebody_else_has_written_on_a_disk_is_told() {
+    let practice = Practice::new();
+    practice.good_night();
+    let set = fs::read_dir(practice.path("disk/AZEKURA")).expect("sets").next().expect("a set").expect("a set").path();
+    for name in ["note.txt", "12500000.pack"] {
+        let planted = set.join("00000").join(name);
+        fs::write(&planted, "x").expect("a file");
+        assert_eq!(practice.exit(&["verify", &practice.text("disk")]), 5, "{name}");
+        let (exit, scrubbed) = practice.answer(&["media", "scrub", &practice.text("disk")]);
+        assert_eq!(
+            (exit, &scrubbed["verdict"], &scrubbed["foreign"][0]),
+            (5, &"suspect".into(), &format!("00000/{name}").into())
+        );
+        let night = practice.run(&["backup", "--lang", "en"], true);
+        let said = String::from_utf8(night.stderr).unwrap();
+        assert!(night.status.code() == Some(3) && said.contains(&format!("Not covered by any seal: 00000/{name}")), "{said}");
+        practice.put_away();
+        practice.assert_status(3, "attention", &["foreign"]);
+        fs::remove_file(&planted).expect("it is moved away");
+        practice.good_night();
+        practice.assert_status(0, "good", &[]);
+    }
+}
+
 /// Every byte on it is what it was, a night ago.
 #[test]
 fn a_disk_that_was_rolled_back_is_no_good_disk() {

@@ -362,6 +362,9 @@ pub struct Scrub {
     pub unreadable: List<Unreadable, FACTS>,
     /// What is wrong in the chain of seals.
     pub faults: List<Fault, FACTS>,
+    /// What no seal covers: somebody else has written on the medium.
+    #[serde(default)]
+    pub foreign: List<Text, FACTS>,
     /// The last seal that the host remembers of this medium is not on it.
     #[serde(default)]
     pub rolled_back: bool,
@@ -377,7 +380,7 @@ pub enum Health {
     Good,
     /// Something is damaged: copy the set to another medium.
     CopyForward,
-    /// Everything can be read, but the seals do not form a chain.
+    /// Everything can be read, but the seals do not form a chain, or there is what no seal covers.
     Suspect,
 }
 

@@ -116,6 +116,8 @@ pub enum ProblemName {
     FailedAfterwards,
     /// A generation was read back no better than from the cache, and its medium was not verified past the cache since.
     NotReadBack,
+    /// After the last backup to a medium there was something on it that no seal covers: somebody else has written there.
+    Foreign,
     /// When a medium was last read in full, damage was found.
     Damaged,
     /// Something else than this host wrote was found on a medium, and no verification has found it good since.

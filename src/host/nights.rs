@@ -104,6 +104,9 @@ pub struct SealedNight {
     /// Files of the set's folder in which the host remembers something of the sources since; none in lines of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<String>,
+    /// Something on the medium that no seal covers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<String>,
 }
 
 /// Why the clock of a night is in doubt.
@@ -365,6 +368,7 @@ mod tests {
             sources: Vec::new(),
             clock: None,
             memory: Vec::new(),
+            foreign: None,
         };
         let (begun, time) = ("2026-11-05T01:30:00Z".into(), "2026-11-05T01:31:00Z".into());
         let sealed = Some(Box::new(sealed));

@@ -48,6 +48,7 @@ fn a_clock_that_is_far_off_costs_no_night_and_is_told() {
             sources: Vec::new(),
             clock: None,
             memory: Vec::new(),
+            foreign: None,
         })),
         why: None,
         hint: None,

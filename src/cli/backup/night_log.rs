@@ -140,6 +140,7 @@ impl NightRecord {
             sources: self.sources.iter().zip(names(&self.sources)).zip(&self.origins).map(source).collect(),
             clock: report.findings.iter().find_map(|f| doubt(kind(f)?)),
             memory: self.state.set(report.set).map(|set| set.memory()).unwrap_or_default(),
+            foreign: report.foreign.first().cloned(),
         }
     }
 }

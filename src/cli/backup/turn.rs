@@ -3,12 +3,12 @@
 use crate::cli::config::ConfigPool;
 use crate::cli::context::Context;
 use crate::cli::loader::wait;
-use crate::cli::media::ledger::out_of_use;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::{Message, message, speak_under_hold};
 use crate::cli::ui::units::Moment;
+use crate::cli::ui::words;
 use azekura::env::{Env, clean_environment};
 use azekura::host::ledger::{Ledger, LedgerError};
 use azekura::job::backup::{Options, Report, backup};
@@ -146,7 +146,7 @@ fn refused(refusal: &Refusal, at: &Path, context: &Context) -> CommandError {
         FoundMedium::Blank { wiped: None } => message!("error.media.blank", due = due),
         FoundMedium::Blank { wiped: Some(medium) } => message!("error.media.wiped", name = medium, due = due),
         FoundMedium::OutOfUse { medium, why } => {
-            message!("error.media.out-of-use", name = medium, due = due, why = out_of_use(*why))
+            message!("error.media.out-of-use", name = medium, due = due, why = words::out_of_use(*why))
         }
         FoundMedium::Unregistered { set } => message!("error.media.unregistered", set = set, due = due),
         FoundMedium::Held { medium, since, why } => {

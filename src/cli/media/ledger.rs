@@ -12,6 +12,7 @@ use crate::cli::ui::recorded;
 use crate::cli::ui::table::Columns;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
+use crate::cli::ui::words;
 use azekura::answer::media::{self as answer, DuePool, LedgerMedium, Media, Scrubbed, Written};
 use azekura::env::time_text;
 use azekura::host::consistency::{read_ledger, unregistered};
@@ -40,15 +41,6 @@ pub struct Move {
 
 fn out_of_use_of(typed: &str) -> Result<OutOfUse, Message> {
     OutOfUse::ALL.into_iter().find(|why| why.name() == typed).ok_or_else(|| message!("error.media.no-such-reason"))
-}
-
-/// Why a medium is not used any more.
-pub fn out_of_use(why: OutOfUse) -> Message {
-    match why {
-        OutOfUse::Lost => message!("media.lost"),
-        OutOfUse::Broken => message!("media.broken"),
-        OutOfUse::Disposed => message!("media.disposed"),
-    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -151,7 +143,8 @@ fn list_text(answer: &Media) -> String {
         columns.row([
             m.name.printable(),
             m.pool.as_deref().unwrap_or_default().printable(),
-            m.out_of_use.map_or_else(|| m.place.as_deref().unwrap_or_default().printable(), |why| out_of_use(why).to_string()),
+            m.out_of_use
+                .map_or_else(|| m.place.as_deref().unwrap_or_default().printable(), |why| words::out_of_use(why).to_string()),
             when(written.map(|w| &w.time[..])),
             written.filter(|w| w.generation > 0).map(|w| w.generation.printable()).unwrap_or_default(),
             written.map(|w| w.check_code.printable()).unwrap_or_default(),
@@ -272,7 +265,7 @@ fn event(l: &LedgerLine) -> String {
         LedgerEvent::Plugged { device, .. } => message!("media.event.plugged", name = device),
         LedgerEvent::Unplugged { device, .. } => message!("media.event.unplugged", name = device),
         LedgerEvent::Moved { out_of_use: Some(why), by, .. } => {
-            message!("media.event.out-of-use", why = out_of_use(*why), who = by)
+            message!("media.event.out-of-use", why = words::out_of_use(*why), who = by)
         }
         LedgerEvent::Moved { to, by, witness, .. } => match witness {
             Some(witness) => message!("media.event.moved-witness", place = to, who = by, witness = witness),
@@ -324,7 +317,7 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     }
     let to = to.unwrap_or_default();
     let said = match why {
-        Some(why) => message!("media.out-of-use", name = medium, why = out_of_use(why)),
+        Some(why) => message!("media.out-of-use", name = medium, why = words::out_of_use(why)),
         None => message!("media.moved", name = medium, place = to),
     };
     let text = format!("{said}\n");

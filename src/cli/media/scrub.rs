@@ -65,6 +65,7 @@ fn talk(answer: &Scrub, context: &Context) {
     if answer.rolled_back {
         context.warn(&message!("scrub.rolled-back"));
     }
+    context.warn_first(answer.foreign.first.iter().map(|name| message!("verify.foreign", name = name)));
     let unreadable = answer.unreadable.first.iter();
     context.warn_first(unreadable.map(|u| message!("scrub.unreadable", object = u.name, why = u.text)));
 }
@@ -86,6 +87,7 @@ fn text(answer: &Scrub) -> String {
         (Health::Good, ReadBack::Cached) => message!("verify.cached"),
         (Health::CopyForward, _) => message!("scrub.copy-forward"),
         (Health::Suspect, _) if answer.rolled_back && answer.faults.is_empty() => message!("scrub.suspect-rolled-back"),
+        (Health::Suspect, _) if answer.faults.is_empty() => message!("scrub.suspect-foreign"),
         (Health::Suspect, _) => message!("scrub.suspect"),
     };
     table.row(find("label.result"), result.to_string());
@@ -114,6 +116,7 @@ fn answer(r: &Report) -> Scrub {
             .map(|(name, why)| Unreadable { name: Clipped::of(name), text: Clipped::of(why) })
             .collect(),
         faults: r.faults.iter().map(words::fault_answer).collect(),
+        foreign: r.foreign.iter().map(|name| name.as_str().into()).collect(),
         rolled_back: r.rolled_back,
         read_back: r.read_back,
     }

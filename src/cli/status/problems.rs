@@ -2,13 +2,13 @@
 
 use super::causes;
 use crate::cli::environment::now;
-use crate::cli::media::ledger::{ledger_fault, out_of_use};
+use crate::cli::media::ledger::ledger_fault;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::lang::Lang;
 use crate::cli::ui::recorded;
 use crate::cli::ui::text::{Message, message};
 use crate::cli::ui::units::{count, time};
-use crate::cli::ui::words::hold_line;
+use crate::cli::ui::words::{self, hold_line};
 use azekura::answer::status::{Problem, ProblemName, StatusVerdict};
 use azekura::host::consistency::Misfit;
 use azekura::host::ledger::LedgerContent;
@@ -131,6 +131,7 @@ fn of_source(judged: &Judged, due: &Message) -> Option<Problem> {
         | Judged::StillAttached { .. }
         | Judged::LogTorn { .. }
         | Judged::ClockWrong { .. }
+        | Judged::Foreign { .. }
         | Judged::Misfit(_) => return None,
     })
 }
@@ -142,32 +143,24 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
             let not_read_back = failure(ProblemName::NotReadBack, &text, &message!("status.do.not-read-back", medium = medium));
             Problem { generation: Some(*generation), medium: Some(medium.as_str().into()), ..not_read_back }
         }
+        Judged::Foreign { medium, name } => {
+            let text = message!("status.problem.foreign", medium = medium, name = name);
+            let foreign = failure(ProblemName::Foreign, &text, &message!("status.do.foreign", medium = medium));
+            Problem { medium: Some(medium.as_str().into()), ..foreign }
+        }
         Judged::Damaged { medium, objects } => {
             let text = message!("status.problem.damaged", medium = medium, count = count(*objects));
             let damaged = failure(ProblemName::Damaged, &text, &message!("status.do.damaged", medium = medium));
             Problem { medium: Some(medium.as_str().into()), ..damaged }
         }
-        Judged::Mismatched { medium, is_read, is_newer, time: since } => {
-            let when = time(since, Lang::spoken());
-            let text = match is_newer {
-                true => message!("status.problem.state-set-back", medium = medium, time = when),
-                false => message!("status.problem.mismatched", medium = medium, time = when),
-            };
-            let next = match is_read {
-                _ if *is_newer => message!("status.do.state-set-back"),
-                true => message!("status.do.mismatched-read", medium = medium),
-                false => message!("status.do.mismatched", medium = medium),
-            };
-            let mismatched = failure(ProblemName::Mismatched, &text, &next);
-            Problem { medium: Some(medium.as_str().into()), time: Some(since.as_str().into()), ..mismatched }
-        }
+        Judged::Mismatched { medium, is_read, is_newer, time } => mismatched(medium, *is_read, *is_newer, time),
         Judged::Full { medium } => {
             let (text, next) = (message!("status.problem.full", medium = medium), message!("status.do.full", medium = medium));
             let full = failure(ProblemName::Full, &text, &next);
             Problem { medium: Some(medium.as_str().into()), ..full }
         }
         Judged::OutOfUse { medium, why } => {
-            let text = message!("status.problem.out-of-use", medium = medium, why = out_of_use(*why));
+            let text = message!("status.problem.out-of-use", medium = medium, why = words::out_of_use(*why));
             let gone = failure(ProblemName::OutOfUse, &text, &message!("status.do.out-of-use", medium = medium));
             Problem { medium: Some(medium.as_str().into()), ..gone }
         }
@@ -214,6 +207,22 @@ fn of_media(judged: &Judged, book: &LedgerContent) -> Option<Problem> {
         }
         _ => return None,
     })
+}
+
+/// `since`: when something else than this host wrote was found on the medium.
+fn mismatched(medium: &str, is_read: bool, is_newer: bool, since: &str) -> Problem {
+    let when = time(since, Lang::spoken());
+    let text = match is_newer {
+        true => message!("status.problem.state-set-back", medium = medium, time = when),
+        false => message!("status.problem.mismatched", medium = medium, time = when),
+    };
+    let next = match is_read {
+        _ if is_newer => message!("status.do.state-set-back"),
+        true => message!("status.do.mismatched-read", medium = medium),
+        false => message!("status.do.mismatched", medium = medium),
+    };
+    let mismatched = failure(ProblemName::Mismatched, &text, &next);
+    Problem { medium: Some(medium.into()), time: Some(since.into()), ..mismatched }
 }
 
 fn of_state(judged: &Judged) -> Option<Problem> {

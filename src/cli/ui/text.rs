@@ -168,6 +168,7 @@ pub const ASKING_HINTS: &[&str] = &[
     "hint.backup.half-written",
     "hint.backup.in-quarantine",
     "hint.backup.nothing-mounted",
+    "hint.backup.out-of-use",
     "hint.backup.unregistered",
     "hint.copy.nothing-sealed",
     "hint.copy.other-object",

@@ -11,6 +11,7 @@ use azekura::format::entry::RefusedEntry;
 use azekura::format::object::file_name;
 use azekura::format::seal::{ReadBack, Verdict};
 use azekura::format::watch::Alarm;
+use azekura::host::ledger::OutOfUse;
 use azekura::job::incident::hold::Hold;
 use azekura::job::inspect::RefusedEntries;
 use azekura::job::inspect::verify::{Damage, DamageKind};
@@ -38,6 +39,15 @@ pub fn otherwise_spelled<'n>(paths: impl IntoIterator<Item = &'n Vec<u8>>) -> im
         let (path, hex) = name(path);
         message!("talk.otherwise-spelled", path = exact(&path, hex.as_deref()))
     })
+}
+
+/// Why a medium is not used any more.
+pub fn out_of_use(why: OutOfUse) -> Message {
+    match why {
+        OutOfUse::Lost => message!("media.lost"),
+        OutOfUse::Broken => message!("media.broken"),
+        OutOfUse::Disposed => message!("media.disposed"),
+    }
 }
 
 pub fn read_back(how: ReadBack) -> Message {

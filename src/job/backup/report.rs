@@ -70,6 +70,8 @@ pub struct Report {
     pub medium: crate::medium::Description,
     /// What desktop systems have left on the medium: no fault.
     pub litter: Vec<String>,
+    /// What is on the medium and no seal covers: somebody else has written there.
+    pub foreign: Vec<String>,
 }
 
 impl Report {

@@ -253,6 +253,7 @@ impl<'a> Run<'a> {
         let added = objects.iter().filter(|o| o.number >= self.first_new || self.opened != Opened::Known);
         let (added_bytes, added_objects) = added.fold((0, 0), |(bytes, n), o| (bytes + o.length, n + 1));
         let SetWriter { host, mounted, .. } = &self.set;
+        let (foreign, litter) = beside(&self.set);
         Ok(Report {
             set: host.id(),
             set_name: host.info.name.clone(),
@@ -277,7 +278,8 @@ impl<'a> Run<'a> {
             streaming: appended.streaming,
             medium: mounted.medium.describe(),
             // A remark, for which nothing fails.
-            litter: mounted.medium.list().map(|l| l.litter_names()).unwrap_or_default(),
+            litter,
+            foreign,
         })
     }
 
@@ -416,6 +418,15 @@ impl<'a> Run<'a> {
         let why = format!("set {} generation {generation}: {}", self.set.host.info.name, raised.join(", "));
         hold::put_on_for_alarm(&self.options.state, set, generation, &why, self.env).err()
     }
+}
+
+/// What is on a medium and belongs to no generation, after its last seal: what somebody else has written there, and what desktop
+/// systems have left. Where the medium cannot be listed any more, whoever reads it next finds that.
+fn beside(set: &SetWriter) -> (Vec<String>, Vec<String>) {
+    let listing = set.mounted.medium.list().unwrap_or_default();
+    let names = listing.foreign.iter().map(|name| name.to_string_lossy().into_owned());
+    let behind = listing.objects.iter().filter(|o| o.number >= set.log.next);
+    (names.chain(behind.map(|o| object_path(o.number, o.kind))).collect(), listing.litter_names())
 }
 
 /// Generations are numbered by their order, never by the clock. But their age is judged by it, and a source's files, too:

@@ -166,7 +166,7 @@ pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
     let mut chain = opened.chain()?;
     let anchor = options.expect.as_ref().map(|code| chain.anchor(code));
     let mut report = verify_chain(&*opened.medium, &chain, options, env, observer)?;
-    report.foreign.extend(opened.further.iter().map(|name| format!("../{}", name.to_string_lossy())));
+    report.foreign = foreign_in(&opened, &chain)?;
     report.expected = anchor.map(|at| match at.and_then(|at| chain.links.get(at)) {
         None => Expected::NotFound,
         Some(link) => found(&chain, link),
@@ -265,6 +265,12 @@ fn known_here(chain: &Chain, known: &HostRecord) -> Option<[u8; 32]> {
     let place = chain.label.as_ref().map(|l| l.place);
     let here = known.seals.iter().find(|(p, _)| Some(*p) == place);
     here.or(known.seals.last()).map(|(_, digest)| *digest)
+}
+
+/// What no seal covers, on a medium and in further folders of the set.
+pub(crate) fn foreign_in(opened: &OpenSet, chain: &Chain) -> Result<Vec<String>> {
+    let further = opened.further.iter().map(|name| format!("../{}", name.to_string_lossy()));
+    Ok(foreign(&*opened.medium, chain)?.into_iter().chain(further).collect())
 }
 
 /// The paths of objects among the sealed ones that no seal lists, and of what is no object.

@@ -241,8 +241,8 @@ pub fn enter_alarms(state: &Path, (set, name, generations): (Id, &str, &[u64]), 
 pub fn enter_scrub(state: &Path, report: &scrub::Report, env: &Env) -> Result<Option<String>, LedgerError> {
     let found = match report.damaged() - report.torn_seals {
         1 if report.rolled_back => MediumState::Other,
-        // Half a seal is no damage, and a medium with one was not found good.
-        0 if report.torn_seals > 0 => {
+        // Half a seal is no damage, nor is what somebody else has written; but such a medium was not found good.
+        0 if report.torn_seals > 0 || !report.foreign.is_empty() => {
             recognise(state, &[report.set], &report.path, env)?;
             return Ok(None);
         }

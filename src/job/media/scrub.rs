@@ -13,7 +13,7 @@ use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::job::inspect::InspectError;
-use crate::job::inspect::verify::{Expected, HostRecord, known_in, torn_seals};
+use crate::job::inspect::verify::{Expected, HostRecord, foreign_in, known_in, torn_seals};
 use crate::medium::ErrorCategory;
 use crate::seal::chain::{Chain, Fault, FaultKind};
 use crate::set::check::{Damage, absent, check_objects, sealed_here};
@@ -39,7 +39,7 @@ pub enum MediumHealth {
     Good,
     /// Copy it to a new medium: something cannot be read, or differs from what was written.
     CopyForward,
-    /// Everything can be read, but the seals are no valid chain: that is not wear.
+    /// Everything can be read, but the seals are no valid chain, or there is what no seal covers: that is not wear.
     Suspect,
 }
 
@@ -84,6 +84,8 @@ pub struct Report {
     pub rolled_back: bool,
     /// How many of the faults are half a seal behind the newest one that the host knows: a run ended within it.
     pub torn_seals: u64,
+    /// What no seal covers.
+    pub foreign: Vec<String>,
     /// What desktop systems have left on the medium: no fault.
     pub litter: Vec<String>,
     /// Seconds that the reading took; 0 if the clock stood still or was set back.
@@ -99,7 +101,7 @@ impl Report {
         match () {
             () if !self.damage.is_empty() || !self.unreadable.is_empty() => MediumHealth::CopyForward,
             () if self.faults.iter().any(is_wear) => MediumHealth::CopyForward,
-            () if !self.faults.is_empty() || self.rolled_back => MediumHealth::Suspect,
+            () if !self.faults.is_empty() || self.rolled_back || !self.foreign.is_empty() => MediumHealth::Suspect,
             () => MediumHealth::Good,
         }
     }
@@ -165,6 +167,7 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         damage,
         unreadable,
         torn_seals: torn.len() as u64,
+        foreign: foreign_in(&opened, &chain)?,
         faults: chain.faults,
         rolled_back,
         litter: chain.listing.litter_names(),

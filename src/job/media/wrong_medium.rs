@@ -1,8 +1,9 @@
 //! What is attached for a backup without a pool, and is no medium of this host: nobody begins a set instead of one by the way.
 
+use super::recognised::medium_at;
 use super::{MediaError, Result, sets_at};
 use crate::env::Env;
-use crate::host::ledger::{Ledger, LedgerContent, MediumAccount};
+use crate::host::ledger::{Ledger, LedgerContent, MediumAccount, OutOfUse};
 use crate::host::state::StateDir;
 use crate::job::backup::{BackupError, Options};
 use crate::medium::is_mounted;
@@ -41,13 +42,23 @@ pub enum WrongMedium {
         /// One of the sets.
         set: String,
     },
+    /// The ledger says that the medium is not used any more.
+    #[error("the ledger has {medium} as {}", why.name())]
+    OutOfUse {
+        /// What people call the medium.
+        medium: String,
+        /// Why.
+        why: OutOfUse,
+    },
 }
 
-/// A disk that the ledger saw at a place is not there, or there is nothing on what is there. A mount point that is bare takes no set,
-/// whatever is asked for. `init`: a set is to be begun.
+/// A medium that is not used any more, by the ledger, takes no backup. Nor does a place where the ledger saw a disk that is not
+/// there, or where there is nothing on what is there; a mount point that is bare takes no set, whatever is asked for. `init`: a
+/// set is to be begun.
 pub fn check_is_not_lost(options: &Options, init: bool, env: &Env) -> Result<()> {
     let at = &options.to;
     let book = Ledger::of(&options.state).read()?;
+    check_is_in_use(&book, at, env)?;
     let Some(medium) = last_of(&book, |m| m.pool.is_none() && is_seen_at(m, at)) else { return Ok(()) };
     let is_bare = !is_drive(at) && !is_mounted(at) && medium.was_mounted;
     if is_drive(at) || init && !is_bare || !sets_at(at, env)?.is_blank() {
@@ -59,6 +70,21 @@ pub fn check_is_not_lost(options: &Options, init: bool, env: &Env) -> Result<()>
         false => WrongMedium::Blank { medium, at, was_here: true },
     }
     .into())
+}
+
+/// Somebody has entered a medium as lost, and here it is: where it was meanwhile, people have to find out first.
+fn check_is_in_use(book: &LedgerContent, at: &Path, env: &Env) -> Result<()> {
+    let media = book.media();
+    if media.values().all(|m| m.out_of_use.is_none()) {
+        return Ok(());
+    }
+    // What cannot be read says more when the backup reads it.
+    let sets = sets_at(at, env).map(|sets| sets.ids()).unwrap_or_default();
+    let here = sets.iter().filter_map(|set| medium_at(&media, *set, at));
+    match here.filter_map(|m| Some((m.name.clone(), m.out_of_use?))).next() {
+        Some((medium, why)) => Err(WrongMedium::OutOfUse { medium, why }.into()),
+        None => Ok(()),
+    }
 }
 
 /// Why a backup found no set to write to, where this host has one: that would be no reason to begin another.

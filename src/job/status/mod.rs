@@ -186,6 +186,13 @@ pub enum Problem {
         /// How many nights too many.
         nights: u64,
     },
+    /// After the last backup to a medium there was something on it that no seal covers.
+    Foreign {
+        /// The medium.
+        medium: String,
+        /// The first of these names.
+        name: String,
+    },
     /// In the last backup that was sealed, the clock was in doubt.
     ClockWrong {
         /// That generation.
@@ -241,6 +248,7 @@ impl Problem {
             | Self::NotSwapped { .. }
             | Self::LogTorn { .. }
             | Self::ClockWrong { .. }
+            | Self::Foreign { .. }
             | Self::Misfit(
                 Misfit::CatalogLost | Misfit::MemoryLost { .. } | Misfit::HoldsLost { .. } | Misfit::NotRegistered { .. },
             ) => Severity::Attention,
@@ -363,6 +371,10 @@ pub fn judge(
     problems.extend(last.filter(|n| n.clock.is_some() || is_ahead(n)).map(|n| {
         let (generation, medium, time, doubt) = (n.generation, n.medium.clone(), n.time.clone(), n.clock);
         Problem::ClockWrong { generation, medium, time, doubt }
+    }));
+    problems.extend(media.values().filter(|m| m.out_of_use.is_none()).filter_map(|m| {
+        let newest = sealed().rfind(|n| n.medium == m.name && n.set == m.set)?;
+        Some(Problem::Foreign { medium: m.name.clone(), name: newest.foreign.clone()? })
     }));
     problems.extend((torn_lines > 0).then_some(Problem::LogTorn { lines: torn_lines }));
     sort(&mut problems);

@@ -26,6 +26,7 @@ fn sealed(hours_ago: i64, verdict: Verdict) -> SealedNight {
         }],
         clock: None,
         memory: Vec::new(),
+        foreign: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{CommandError, io_reason, reason};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::text::{Message, message};
+use crate::cli::ui::words;
 use azekura::host::catalog::CatalogError;
 use azekura::host::ledger::LedgerError;
 use azekura::host::state::StateError;
@@ -58,6 +59,9 @@ fn wrong_medium(wrong: &WrongMedium) -> Message {
         WrongMedium::Blank { medium, at, was_here: true } => message!("error.backup.blank-known", path = at, name = medium),
         WrongMedium::Blank { medium, at, was_here: false } => message!("error.backup.blank-other", path = at, name = medium),
         WrongMedium::Foreign { medium, at, set } => message!("error.backup.foreign", path = at, set = set, name = medium),
+        WrongMedium::OutOfUse { medium, why } => {
+            message!("error.backup.out-of-use", name = medium, why = words::out_of_use(*why))
+        }
     }
 }
 
