@@ -134,7 +134,8 @@ fn a_scan_that_is_broken_off_is_ended_and_never_clean() {
         assert!(began.elapsed() < Duration::from_secs(20), "it waits for somebody's input");
         std::thread::sleep(Duration::from_millis(20));
     }
-    kill_process(Pid::from_child(&run), Signal::INT).unwrap();
+    // Not INT, which whoever runs the tests in the background may ignore, and the program with them.
+    kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
     let output = run.wait_with_output().unwrap();
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let scan = &document["result"]["scan"];
