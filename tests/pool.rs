@@ -473,6 +473,30 @@ fn an_age_that_is_no_age_names_its_pool() {
     assert!(said.contains("max_age_hours of \"disks\" is 9000") && said.contains("1 to 8784"), "{said}");
 }
 
+#[test]
+fn a_pool_of_which_no_disk_is_in_use_asks_for_another_one() {
+    let clinic = Clinic::prepared(&["CL-01"]);
+    clinic.night(0, "CL-01");
+    fs::rename(clinic.path("CL-01"), clinic.path("carried")).expect("taken away");
+    clinic.assert_ends(0, &["media", "move", "CL-01", "--out-of-use", "broken", "--by", "A"]);
+    let said = clinic.assert_ends(6, &["backup"]);
+    assert!(said.contains("All media of the pool") && said.contains("azekura media init"), "{said}");
+    clinic.assert_ends(1, &["status"]);
+}
+
+/// The code of another disk was typed: the host knows whose it is.
+#[test]
+fn a_check_code_of_another_disk_is_named() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    clinic.night(0, "CL-01");
+    clinic.night(0, "CL-02");
+    let code = clinic.json(&["media", "list"])["media"][1]["written"]["check_code"].as_str().expect("a code").to_owned();
+    let said = clinic.assert_ends(5, &["verify", &clinic.text("CL-01"), "--expect", &code.to_lowercase().replace('-', "")]);
+    assert!(said.contains("is that of generation 1 on CL-02"), "{said}");
+    let said = clinic.assert_ends(5, &["verify", &clinic.text("CL-01"), "--expect", "0000000000000000"]);
+    assert!(!said.contains("is that of generation"), "{said}");
+}
+
 /// What is at the host is in no safe, whether or not a backup may be made to it: the ledger says so until somebody takes it away.
 #[test]
 fn a_disk_that_a_refused_night_has_seen_is_attached() {

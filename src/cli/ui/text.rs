@@ -198,6 +198,7 @@ pub const ASKING_HINTS: &[&str] = &[
     "hint.media.out-of-turn",
     "hint.media.out-of-use",
     "hint.media.overstayed",
+    "hint.media.pool-out-of-use",
     "hint.media.unregistered",
     "hint.media.unprepared",
     "hint.media.unprepared-bare",

@@ -61,6 +61,12 @@ pub enum MediaError {
         /// Name of the pool.
         pool: String,
     },
+    /// The ledger says of each medium of the pool that it is not used any more.
+    #[error("no medium of the pool {pool} is in use")]
+    PoolOutOfUse {
+        /// Name of the pool.
+        pool: String,
+    },
     /// A disk should be mounted at a folder, and none is.
     #[error("no disk is mounted at {}", at.display())]
     NotMounted {

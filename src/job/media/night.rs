@@ -80,6 +80,12 @@ impl Loader for DiskByDisk<'_> {
     }
 }
 
+/// Why no medium of a pool is due.
+fn none_due(pool: &Pool) -> MediaError {
+    let name = pool.name.clone();
+    if pool.media.is_empty() { MediaError::EmptyPool { pool: name } } else { MediaError::PoolOutOfUse { pool: name } }
+}
+
 /// Whether a disk has no space for more.
 fn is_full(e: &BackupError) -> bool {
     let BackupError::Write(WriteError::Medium(e)) = e else { return false };
@@ -130,7 +136,7 @@ pub fn night(
         enter(LedgerEvent::Refused { pool, due, found })?;
         Ok(PoolNight::Refused(refusal))
     };
-    let Some((due, _)) = pool.due(&book) else { return Err(MediaError::EmptyPool { pool: pool.name.clone() }) };
+    let Some((due, _)) = pool.due(&book) else { return Err(none_due(pool)) };
     let mounted = is_mounted(at);
     let is_bare = !mounted && !st::is_drive(at);
     let (is_prepared, bare) = (book.media().contains_key(due), pool.wants_mount(&book));
@@ -142,7 +148,7 @@ pub fn night(
     let (sets, device) = (sets_at(at, env)?, device_name(at));
     let seen = || recognise(state.root(), &sets.ids(), at, env);
     let Some(turn) = pool.turn(&book, &sets, device.as_deref(), &env.time_text()) else {
-        return Err(MediaError::EmptyPool { pool: pool.name.clone() });
+        return Err(none_due(pool));
     };
     let (medium, set) = match &turn {
         PoolTurn::Due { medium, set } | PoolTurn::Stayed { medium, set, .. } => (medium.clone(), *set),

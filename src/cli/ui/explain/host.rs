@@ -74,6 +74,7 @@ impl From<MediaError> for CommandError {
             E::OtherName { name, at } => Self::new(message!("error.media.other-name", name = name, path = at), Exit::Medium),
             E::OtherSet { set, at } => Self::new(message!("error.media.other-set", set = set, path = at), Exit::Medium),
             E::EmptyPool { pool } => Self::new(message!("error.media.empty-pool", name = pool), Exit::Usage),
+            E::PoolOutOfUse { pool } => Self::new(message!("error.media.pool-out-of-use", name = pool), Exit::Medium),
             E::SetLost { medium } => Self::new(message!("error.media.set-lost", name = medium), Exit::Medium),
             E::WrongMedium(wrong) => Self::new(wrong_medium(&wrong), Exit::Medium),
             E::NotMounted { at } => Self::new(message!("error.media.not-mounted", path = at), Exit::Medium),
