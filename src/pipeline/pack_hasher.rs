@@ -1,7 +1,7 @@
 //! Hashes finished packs, and sends them on.
 //!
 //! A pack waits for the next one, of whichever packer, or for a file that is being read: two streams of SHA-256 side by side take
-//! less time than one after the other. So one pack may wait here for a while; [`PackHasher::flush`] hashes it alone.
+//! less time than one after the other. So one pack may wait here while all cores are busy; [`PackHasher::flush`] hashes it alone.
 
 use super::place::FinishedPack;
 use crate::format::digests::DigestHasher;

@@ -103,6 +103,10 @@ impl Worker<'_> {
         // Dropped after the last batch: the runs end when no worker reads a large file any more.
         let mut send_run = Some(send_run);
         loop {
+            // Who has nothing to do keeps no pack from the medium.
+            if runs.is_empty() && batches.is_empty() && !self.context.pack_hasher.flush() {
+                return Err(stop.reason());
+            }
             select_biased! {
                 recv(stop.stopped()) -> _ => return Err(stop.reason()),
                 recv(self.finish_pack.messages()) -> woken => {
