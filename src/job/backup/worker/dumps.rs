@@ -67,15 +67,15 @@ impl Worker<'_> {
         large: &Arc<LargeFile>,
         send_run: &Sender<ChunkRun>,
     ) -> Result<Option<String>> {
-        let stop = self.context.stop;
+        let WorkerContext { stop, pack_hasher, .. } = *self.context;
         let mut command = RunningCommand::start(line)?;
         core.size = UNKNOWN_SIZE;
         let mut input = |buffer: &mut Buffer, want, _| {
             let filled = buffer.fill(want, |room, _| {
                 loop {
                     match command.read(room, &|| stop.check().is_err()) {
-                        // A command that writes nothing for a while.
-                        Err(e) if e.kind() == io::ErrorKind::WouldBlock && stop.check().is_ok() => {}
+                        // A command that writes nothing for a while: no pack waits for what it may never say.
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock && stop.check().is_ok() && pack_hasher.flush() => {}
                         read => return read,
                     }
                 }
