@@ -484,17 +484,25 @@ fn a_pool_of_which_no_disk_is_in_use_asks_for_another_one() {
     clinic.assert_ends(1, &["status"]);
 }
 
-/// The code of another disk was typed: the host knows whose it is.
+/// The code of another disk was typed: the host knows whose it is, wherever a code is asked for.
 #[test]
 fn a_check_code_of_another_disk_is_named() {
     let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
     clinic.night(0, "CL-01");
     clinic.night(0, "CL-02");
+    let (disk, key, proof) = (clinic.text("CL-01"), clinic.text("key"), clinic.text("proof"));
+    clinic.assert_ends(0, &["prove", "karte/1.xml", "--from", &disk, "--identity", &key, "--out", &proof]);
     let code = clinic.json(&["media", "list"])["media"][1]["written"]["check_code"].as_str().expect("a code").to_owned();
-    let said = clinic.assert_ends(5, &["verify", &clinic.text("CL-01"), "--expect", &code.to_lowercase().replace('-', "")]);
-    assert!(said.contains("is that of generation 1 on CL-02"), "{said}");
-    let said = clinic.assert_ends(5, &["verify", &clinic.text("CL-01"), "--expect", "0000000000000000"]);
-    assert!(!said.contains("is that of generation"), "{said}");
+    for (code, is_known) in [(&code.to_lowercase().replace('-', "")[..], true), ("0000000000000000", false)] {
+        for asked in [
+            &["verify", &disk][..],
+            &["restore", "--from", &disk, "--identity", &key, "--to", &clinic.text("back")],
+            &["check-proof", &proof],
+        ] {
+            let said = clinic.assert_ends(5, &[asked, &["--expect", code]].concat());
+            assert_eq!(said.contains("is that of generation 1 on CL-02"), is_known, "{asked:?}: {said}");
+        }
+    }
 }
 
 /// What is at the host is in no safe, whether or not a backup may be made to it: the ledger says so until somebody takes it away.

@@ -585,10 +585,9 @@ fn a_disk_that_was_lost_is_not_written_until_somebody_has_entered_it_again() {
         fs::rename(&disk, &elsewhere).expect("nobody knows where");
         assert_eq!(practice.exit(&["media", "move", "clinic", "--out-of-use", why, "--by", "sato"]), 0);
         fs::rename(&elsewhere, &disk).expect("it is there again");
-        for night in [&["backup", "--lang", "en"][..], &["backup", "--init", "--lang", "en"]] {
-            let out = practice.run(night, true);
-            let said = String::from_utf8(out.stderr).unwrap();
-            assert!(out.status.code() == Some(6) && said.contains(&format!("clinic is entered as {why} ")), "{said}");
+        for night in [&["backup"][..], &["backup", "--init"]] {
+            let (exit, said) = practice.says(night);
+            assert!(exit == 6 && said.contains(&format!("clinic is entered as {why} ")), "{said}");
         }
         assert_eq!(practice.status().0, 1);
     }
@@ -602,21 +601,31 @@ fn a_disk_that_was_lost_is_not_written_until_somebody_has_entered_it_again() {
 fn what_somebody_else_has_written_on_a_disk_is_told() {
     let practice = Practice::new();
     practice.good_night();
+    let disk = practice.text("disk");
     let set = fs::read_dir(practice.path("disk/AZEKURA")).expect("sets").next().expect("a set").expect("a set").path();
     for name in ["note.txt", "12500000.pack"] {
-        let planted = set.join("00000").join(name);
+        let (planted, copy) = (set.join("00000").join(name), practice.text(&format!("copy of {name}")));
         fs::write(&planted, "x").expect("a file");
-        assert_eq!(practice.exit(&["verify", &practice.text("disk")]), 5, "{name}");
-        let (exit, scrubbed) = practice.answer(&["media", "scrub", &practice.text("disk")]);
-        assert_eq!(
-            (exit, &scrubbed["verdict"], &scrubbed["foreign"][0]),
-            (5, &"suspect".into(), &format!("00000/{name}").into())
-        );
-        let night = practice.run(&["backup", "--lang", "en"], true);
-        let said = String::from_utf8(night.stderr).unwrap();
-        assert!(night.status.code() == Some(3) && said.contains(&format!("Not covered by any seal: 00000/{name}")), "{said}");
+        fs::create_dir(&copy).expect("a folder");
+        for (exit, command) in [
+            (5, &["verify", &disk][..]),
+            (5, &["media", "scrub", &disk]),
+            (0, &["media", "copy", "--from", &disk, "--to", &copy]),
+            (3, &["backup"]),
+        ] {
+            let (ended, said) = practice.says(command);
+            assert!(ended == exit && said.contains(&format!("Not covered by any seal: 00000/{name}")), "{command:?}: {said}");
+        }
+        let scrubbed = practice.answer(&["media", "scrub", &disk]).1;
+        assert_eq!((&scrubbed["verdict"], &scrubbed["foreign"][0]), (&"suspect".into(), &format!("00000/{name}").into()));
         practice.put_away();
         practice.assert_status(3, "attention", &["foreign"]);
+        // What may be evidence stays where it is.
+        let next = || practice.answer(&["status"]).1["next"].as_str().expect("an action").to_owned();
+        assert!(next().contains("what somebody else has written"), "{}", next());
+        assert_eq!(practice.exit(&["hold", "on", "--by", "A", "--why", "a doubt"]), 0);
+        assert!(!next().contains("to another place"), "{}", next());
+        assert_eq!(practice.exit(&["hold", "off", "--by", "A", "--witness", "B"]), 0);
         fs::remove_file(&planted).expect("it is moved away");
         practice.good_night();
         practice.assert_status(0, "good", &[]);

@@ -4,6 +4,7 @@
 use super::caged::{self, Needs};
 use super::context::Context;
 use super::find::kind;
+use super::noted::{tell_whose, written_with};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
 use crate::cli::ui::lang::Lang;
@@ -47,9 +48,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         return Err(ProofError::NoAnchor.into());
     }
     let proof = files::read_limited(&args.proof, limit::PROOF_BYTES).map_err(unreadable(&args.proof))?;
+    // The cage does not reach the ledger.
+    let written = args.expect.and_then(|code| written_with(context, &code));
     let record = args.record.as_deref().map(|path| (path, open_record(path)));
     caged::enter(context, &Needs::default());
-    let facts = check(&proof, anchors)?;
+    let facts = check(&proof, anchors).inspect_err(|e| match e {
+        ProofError::Code { .. } => tell_whose(written, context),
+        _ => {}
+    })?;
     let mismatch = match record {
         Some((path, opened)) => compare_file(path, opened, &facts, context)?,
         None => None,

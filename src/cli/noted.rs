@@ -1,11 +1,12 @@
-//! What a command has found out about a medium by the way, for the host's ledger.
+//! What a command has found out about a medium by the way, for the host's ledger, and what that ledger knows of it.
 
 use super::config::ConfigPool;
 use super::context::Context;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::text::message;
+use azekura::format::check_code::WrittenCode;
 use azekura::format::object::Id;
-use azekura::host::ledger::{Ledger, MediumAccount};
+use azekura::host::ledger::{Ledger, LedgerEvent, MediumAccount};
 use azekura::job::incident::hold::active_hold;
 use azekura::job::media::found::{MediumRead, Verified, enter_read, enter_unknown_alarms};
 
@@ -43,6 +44,25 @@ pub fn tell_what_backup_does(context: &Context, set: Id, is_remembered: bool) {
         Some(name) => context.talk(&message!("verify.passed-over", name = name)),
         None if is_remembered => context.talk(&message!("verify.remembered")),
         None => {}
+    }
+}
+
+/// Medium and generation that have a check code, by this host's ledger.
+pub fn written_with(context: &Context, code: &WrittenCode) -> Option<(String, u64)> {
+    let book = Ledger::of(&context.state_dir().ok()?).read().ok()?;
+    let code = code.to_string();
+    book.lines.into_iter().rev().find_map(|line| match line.event {
+        LedgerEvent::Written { medium, generation, check_code, .. } if code.starts_with(&check_code) => {
+            Some((medium, generation))
+        }
+        _ => None,
+    })
+}
+
+/// Says whose a check code is that is not where it was looked for, as [`written_with`] has found it.
+pub fn tell_whose(written: Option<(String, u64)>, context: &Context) {
+    if let Some((medium, generation)) = written {
+        context.warn(&message!("verify.code-elsewhere", medium = medium, number = generation));
     }
 }
 

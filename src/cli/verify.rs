@@ -3,7 +3,7 @@
 use super::caged::{self, Needs};
 use super::context::Context;
 use crate::cli::environment::is_running;
-use crate::cli::noted::{note_alarms, note_read, tell_what_backup_does};
+use crate::cli::noted::{note_alarms, note_read, tell_what_backup_does, tell_whose, written_with};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
@@ -19,7 +19,7 @@ use azekura::event::chain_text;
 use azekura::format::check_code::WrittenCode;
 use azekura::format::object::{Id, hex};
 use azekura::format::seal::ReadBack;
-use azekura::host::ledger::{Ledger, LedgerEvent};
+use azekura::host::ledger::Ledger;
 use azekura::job::inspect::InspectError;
 use azekura::job::inspect::damaged_files::{DamagedFile, DamagedFiles, DamagedGeneration, damaged_files};
 use azekura::job::inspect::verify::{CheckedGeneration, Expected, HostRecord, Options, Report, remember_damage, verify};
@@ -90,25 +90,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         false if report.is_only_newer() || report.is_only_empty() => Exit::Medium,
         false => Exit::Damage,
     };
-    if let Some((medium, generation)) =
-        args.expect.filter(|_| report.expected == Some(Expected::NotFound)).and_then(|code| written_elsewhere(context, &code))
-    {
-        context.warn(&message!("verify.code-elsewhere", medium = medium, number = generation));
+    if report.expected == Some(Expected::NotFound) {
+        tell_whose(args.expect.and_then(|code| written_with(context, &code)), context);
     }
     let text = text(&answer, report.is_only_newer());
     Ok(Outcome::new(exit, names(&answer) + &text, &answer))
-}
-
-/// Medium and generation that have a check code, by this host's ledger.
-fn written_elsewhere(context: &Context, code: &WrittenCode) -> Option<(String, u64)> {
-    let book = Ledger::of(&context.state_dir().ok()?).read().ok()?;
-    let code = code.to_string();
-    book.lines.into_iter().rev().find_map(|line| match line.event {
-        LedgerEvent::Written { medium, generation, check_code, .. } if code.starts_with(&check_code) => {
-            Some((medium, generation))
-        }
-        _ => None,
-    })
 }
 
 fn touched(found: &DamagedFiles) -> DamageTouches {

@@ -2,6 +2,10 @@
 //!
 //! A pack waits for the next one, of whichever packer, or for a file that is being read: two streams of SHA-256 side by side take
 //! less time than one after the other. So one pack may wait here while all cores are busy; [`PackHasher::flush`] hashes it alone.
+//!
+//! **Invariant:** no pack waits for good. A thread that hashes beside the one that waits holds it meanwhile, so another thread's
+//! `flush` may miss it, also one that was asked for because somebody needs the pack's number. So every worker calls it whenever it
+//! has nothing to do, and when it ends.
 
 use super::place::FinishedPack;
 use crate::format::digests::DigestHasher;
@@ -152,6 +156,42 @@ mod tests {
         assert!(sent.iter().all(|pack| pack.digests == Digests::of(&pack.bytes, true)));
         let content: u64 = sent.iter().map(|pack| pack.content_bytes).sum();
         assert_eq!(content, 2 * 63 * (40 << 10));
+    }
+
+    /// Workers take the pack that waits from each other: after each has ended, none is left, and each is what it was.
+    #[test]
+    fn threads_that_hash_beside_each_other_lose_no_pack() {
+        let (recipients, level, buffers) =
+            (Identity::generate().recipients(), CompressionLevel::new(Some(1)), Buffers::default());
+        let sent = Mutex::new(Vec::new());
+        let sink = |pack| {
+            Vec::push(&mut sent.lock(), pack);
+            true
+        };
+        let hasher = PackHasher::new(true, &sink);
+        std::thread::scope(|scope| {
+            for worker in 0..4_u8 {
+                let (recipients, level, buffers, hasher) = (&recipients, &level, &buffers, &hasher);
+                scope.spawn(move || {
+                    let content = noise(20 << 10, worker);
+                    let mut packer = Packer::new(recipients, level, 30 << 10, buffers, hasher).expect("a packer");
+                    let (mut file, mut read) = (DigestHasher::new(Hashes::Both), Vec::new());
+                    for n in 0..60_u8 {
+                        packer.next_place(content.len()).expect("a place");
+                        packer.add(ChunkId([worker * 64 + n; 16]), &content);
+                        let part = &content[..1000 * usize::from(n % 20)];
+                        assert!(hasher.update(&mut file, part));
+                        read.extend_from_slice(part);
+                    }
+                    packer.finish().expect("a pack");
+                    assert_eq!(file.finish(), Digests::of(&read, true));
+                });
+            }
+        });
+        assert!(hasher.waiting.lock().is_none());
+        let sent = sent.lock();
+        assert_eq!(sent.iter().map(|pack| pack.content_bytes).sum::<u64>(), 4 * 60 * (20 << 10));
+        assert!(sent.iter().all(|pack| pack.digests == Digests::of(&pack.bytes, true)));
     }
 
     /// Without SHA-256, and of the entry stream, a pack is sent when it is full.

@@ -3,7 +3,7 @@
 use crate::env::Env;
 use crate::event::{Event, FindingKind, Observer};
 use crate::format::digests::Hashes;
-use crate::format::object::{Id, Object, ObjectKind, file_name};
+use crate::format::object::{Id, Object, ObjectKind, file_name, object_path};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::medium::{ErrorCategory, Listed, Listing, Medium, MediumError};
@@ -205,4 +205,28 @@ pub(crate) fn file_of<'l>(medium: &dyn Medium, listing: &'l Listing, o: &Object)
         }
     }
     Ok(files.first())
+}
+
+/// The paths of objects among the sealed ones that no seal lists, and of what is no object.
+pub(crate) fn foreign(medium: &dyn Medium, chain: &Chain) -> Result<Vec<String>, MediumError> {
+    let mut foreign: Vec<String> = chain.listing.foreign.iter().map(|n| n.to_string_lossy().into_owned()).collect();
+    foreign.extend(chain.stray.iter().map(|l| object_path(l.number, l.kind)));
+    let end = chain.last().map_or(0, |l| l.number + 1);
+    for l in chain.listing.objects.iter().filter(|l| l.number < end) {
+        let after = chain.links.partition_point(|s| s.number < l.number);
+        let is_seal = chain.links.get(after).is_some_and(|s| s.number == l.number) && l.kind == ObjectKind::Seal;
+        let is_listed = match chain.object(l.number) {
+            // Nothing was ever known of the bytes of this void object.
+            Some((o, _)) if o.digests.is_none() => true,
+            Some((o, _)) => file_of(medium, &chain.listing, o)? == Some(l),
+            None => false,
+        };
+        let is_fault = chain.faults.iter().any(|f| (f.object, f.kind) == (l.number, l.kind));
+        // Which objects a missing or unreadable seal lists is unknown.
+        let is_covered = chain.links.get(after).is_some_and(|s| s.seal.first <= l.number && s.is_list_whole);
+        if !is_seal && !is_listed && !is_fault && is_covered {
+            foreign.push(object_path(l.number, l.kind));
+        }
+    }
+    Ok(foreign)
 }

@@ -6,6 +6,7 @@ use crate::format::seal::Verdict;
 use crate::medium::loader::MediumRequest;
 use crate::medium::{AttachedMedium, ErrorCategory, Loader, Medium, MediumError, NoMedium, Sets, SpanningMedium, bring};
 use crate::seal::chain::Chain;
+use crate::set::check::foreign;
 use parking_lot::Mutex;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -106,6 +107,12 @@ impl<'w> OpenSet<'w> {
     pub fn chain(&self) -> Result<Chain> {
         let read = self.chain.lock().take();
         read.map_or_else(|| Ok(Chain::read(&*self.medium, self.id)?), Ok)
+    }
+
+    /// What no seal covers, on the medium and in further folders of the set.
+    pub fn foreign(&self, chain: &Chain) -> Result<Vec<String>> {
+        let further = self.further.iter().map(|name| format!("../{}", name.to_string_lossy()));
+        Ok(foreign(&*self.medium, chain)?.into_iter().chain(further).collect())
     }
 
     /// Opens a set for reading the content of generation `wanted`, or of the newest. A later medium than the one that is

@@ -79,6 +79,13 @@ impl Practice {
         self.run(arguments, true).status.code().expect("an end")
     }
 
+    /// The exit code, and what was said in English.
+    pub fn says(&self, arguments: &[&str]) -> (i32, String) {
+        let out = self.run(&[arguments, &["--lang", "en"]].concat(), true);
+        let said = [out.stdout, out.stderr].map(|said| String::from_utf8(said).expect("UTF-8")).concat();
+        (out.status.code().expect("an end"), said)
+    }
+
     /// A night with a backup to the disk, which somebody takes to the safe afterwards.
     pub fn good_night(&self) {
         let out = self.run(&["backup", "--init"], true);

@@ -26,7 +26,7 @@ use azekura::host::nights::NightLog;
 use azekura::host::state::StateDir;
 use azekura::job::backup::{NewSetOptions, Options, SourceOptions, check_kinds};
 use azekura::job::incident::open_alarms::{nights_of, open_alarms};
-use azekura::job::media::wrong_medium::check_is_not_lost;
+use azekura::job::media::wrong_medium::check_attached;
 use azekura::medium::AttachedMedium;
 use azekura::medium::tape::st::is_drive;
 use night_log::NightRecord;
@@ -222,7 +222,7 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
         return Err(CommandError::new(message!("error.backup.pool-in-quarantine", name = pool.name), Exit::Usage));
     }
     if pool.is_none() && !args.quarantine {
-        check_is_not_lost(&options, args.init, &context.env(None))?;
+        check_attached(&options, args.init, &context.env(None))?;
     }
     let (init, key) = match args.init || args.quarantine {
         // A pool's media are taken in one by one.

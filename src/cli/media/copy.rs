@@ -57,6 +57,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     let answer = answer(&report);
     talk(&answer, context);
+    context.warn_first(report.foreign.iter().map(|name| message!("verify.foreign", name = name)));
     words::litter(report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
     let damaged = (report.damage.len() + report.faults.len()) as u64;
     note_read(context, &MediumRead::in_part(report.set, &options.from, damaged));

@@ -6,7 +6,7 @@ use crate::cli::caged::{self, Needs};
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
 use crate::cli::helper::Helper;
-use crate::cli::noted::note_read;
+use crate::cli::noted::{note_read, tell_whose, written_with};
 use crate::cli::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
@@ -27,7 +27,9 @@ use azekura::format::object::Id;
 use azekura::host::files;
 use azekura::job::media::found::MediumRead;
 use azekura::job::restore::scan::{ScanCommands, scan};
-use azekura::job::restore::{ListError, Marking, NameList, Options, Origin, Report, RestoreFinding, SourceReport, restore};
+use azekura::job::restore::{
+    ListError, Marking, NameList, Options, Origin, Report, RestoreError, RestoreFinding, SourceReport, restore,
+};
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
 use scanned::Scanner;
@@ -119,7 +121,11 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let started = Instant::now();
     let report = {
         let progress = context.progress();
-        restore(&options, &identity, &context.env(args.threads.map(usize::from)), &progress)?
+        restore(&options, &identity, &context.env(args.threads.map(usize::from)), &progress).inspect_err(|e| {
+            if let RestoreError::NotExpected { code } = e {
+                tell_whose(written_with(context, code), context);
+            }
+        })?
     };
     unused.into_iter().for_each(Helper::keep);
     note_read(context, &MediumRead::in_part(report.set, &options.from, report.damaged_packs.len() as u64));

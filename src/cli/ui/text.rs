@@ -141,6 +141,7 @@ fn under_hold(key: &str) -> Option<&'static str> {
 /// takes the place of each.
 pub const ASKING_ACTIONS: &[&str] = &[
     "status.do.clock-wrong",
+    "status.do.foreign",
     "status.do.full",
     "status.do.night-cut-off",
     "status.do.night-failed",

@@ -5,11 +5,11 @@ use super::Result;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::check_code::{CheckCode, WrittenCode};
-use crate::format::object::{Id, Object, ObjectKind, object_path};
+use crate::format::object::{Id, Object, ObjectKind};
 use crate::format::seal::{ReadBack, Verdict};
-use crate::medium::{Listed, Medium};
+use crate::medium::Listed;
 use crate::seal::chain::{Chain, Fault, FaultKind, SealLink};
-use crate::set::check::{absent, check_objects, file_of};
+use crate::set::check::{absent, check_objects};
 use crate::set::open::{OpenSet, set_name};
 use std::path::PathBuf;
 
@@ -165,8 +165,7 @@ pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
     let opened = OpenSet::open(&options.from, options.set, env.loader)?;
     let mut chain = opened.chain()?;
     let anchor = options.expect.as_ref().map(|code| chain.anchor(code));
-    let mut report = verify_chain(&*opened.medium, &chain, options, env, observer)?;
-    report.foreign = foreign_in(&opened, &chain)?;
+    let mut report = verify_chain(&opened, &chain, options, env, observer)?;
     report.expected = anchor.map(|at| match at.and_then(|at| chain.links.get(at)) {
         None => Expected::NotFound,
         Some(link) => found(&chain, link),
@@ -179,7 +178,8 @@ pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<R
 
 /// Verifies the objects that the seals of a chain list. Whatever is wrong with them is in the report: an auditor needs
 /// all of it.
-pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
+pub fn verify_chain(opened: &OpenSet, chain: &Chain, options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
+    let medium = &*opened.medium;
     let mut all: Vec<(Object, u64)> = chain.objects().map(|(o, generation)| (*o, generation)).collect();
     let listed = all.len();
     all.retain(|(o, _)| o.number >= chain.first || o.kind == ObjectKind::Succession || is_there(chain, o));
@@ -211,7 +211,7 @@ pub fn verify_chain(medium: &dyn Medium, chain: &Chain, options: &Options, env: 
         faults: chain.faults.clone(),
         damage,
         leftovers: chain.leftovers.clone(),
-        foreign: foreign(medium, chain)?,
+        foreign: opened.foreign(chain)?,
         litter: chain.listing.litter_names(),
         objects: all.len() as u64 + chain.links.len() as u64 - absent_objects,
         bytes: bytes - absent_bytes,
@@ -265,34 +265,4 @@ fn known_here(chain: &Chain, known: &HostRecord) -> Option<[u8; 32]> {
     let place = chain.label.as_ref().map(|l| l.place);
     let here = known.seals.iter().find(|(p, _)| Some(*p) == place);
     here.or(known.seals.last()).map(|(_, digest)| *digest)
-}
-
-/// What no seal covers, on a medium and in further folders of the set.
-pub(crate) fn foreign_in(opened: &OpenSet, chain: &Chain) -> Result<Vec<String>> {
-    let further = opened.further.iter().map(|name| format!("../{}", name.to_string_lossy()));
-    Ok(foreign(&*opened.medium, chain)?.into_iter().chain(further).collect())
-}
-
-/// The paths of objects among the sealed ones that no seal lists, and of what is no object.
-fn foreign(medium: &dyn Medium, chain: &Chain) -> Result<Vec<String>> {
-    let mut foreign: Vec<String> = chain.listing.foreign.iter().map(|n| n.to_string_lossy().into_owned()).collect();
-    foreign.extend(chain.stray.iter().map(|l| object_path(l.number, l.kind)));
-    let end = chain.last().map_or(0, |l| l.number + 1);
-    for l in chain.listing.objects.iter().filter(|l| l.number < end) {
-        let after = chain.links.partition_point(|s| s.number < l.number);
-        let is_seal = chain.links.get(after).is_some_and(|s| s.number == l.number) && l.kind == ObjectKind::Seal;
-        let is_listed = match chain.object(l.number) {
-            // Nothing was ever known of the bytes of this void object.
-            Some((o, _)) if o.digests.is_none() => true,
-            Some((o, _)) => file_of(medium, &chain.listing, o)? == Some(l),
-            None => false,
-        };
-        let is_fault = chain.faults.iter().any(|f| (f.object, f.kind) == (l.number, l.kind));
-        // Which objects a missing or unreadable seal lists is unknown.
-        let is_covered = chain.links.get(after).is_some_and(|s| s.seal.first <= l.number && s.is_list_whole);
-        if !is_seal && !is_listed && !is_fault && is_covered {
-            foreign.push(object_path(l.number, l.kind));
-        }
-    }
-    Ok(foreign)
 }

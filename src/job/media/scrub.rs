@@ -13,7 +13,7 @@ use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::job::inspect::InspectError;
-use crate::job::inspect::verify::{Expected, HostRecord, foreign_in, known_in, torn_seals};
+use crate::job::inspect::verify::{Expected, HostRecord, known_in, torn_seals};
 use crate::medium::ErrorCategory;
 use crate::seal::chain::{Chain, Fault, FaultKind};
 use crate::set::check::{Damage, absent, check_objects, sealed_here};
@@ -167,7 +167,7 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         damage,
         unreadable,
         torn_seals: torn.len() as u64,
-        foreign: foreign_in(&opened, &chain)?,
+        foreign: opened.foreign(&chain)?,
         faults: chain.faults,
         rolled_back,
         litter: chain.listing.litter_names(),

@@ -1,4 +1,5 @@
-//! What is attached for a backup without a pool, and is no medium of this host: nobody begins a set instead of one by the way.
+//! What is attached for a backup without a pool, and is no medium of this host or none that is used any more: nothing is written to
+//! it, and nobody begins a set instead of one by the way.
 
 use super::recognised::medium_at;
 use super::{MediaError, Result, sets_at};
@@ -55,7 +56,7 @@ pub enum WrongMedium {
 /// A medium that is not used any more, by the ledger, takes no backup. Nor does a place where the ledger saw a disk that is not
 /// there, or where there is nothing on what is there; a mount point that is bare takes no set, whatever is asked for. `init`: a
 /// set is to be begun.
-pub fn check_is_not_lost(options: &Options, init: bool, env: &Env) -> Result<()> {
+pub fn check_attached(options: &Options, init: bool, env: &Env) -> Result<()> {
     let at = &options.to;
     let book = Ledger::of(&options.state).read()?;
     check_is_in_use(&book, at, env)?;

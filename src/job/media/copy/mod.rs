@@ -77,6 +77,8 @@ pub struct Report {
     pub newest: Option<(u64, CheckCode)>,
     /// The weakest way in which the copy was read.
     pub read_back: ReadBack,
+    /// What no seal covers on the source's medium: somebody else has written there. It is not copied.
+    pub foreign: Vec<String>,
     /// What desktop systems have left on the source's medium: no fault, and not copied.
     pub litter: Vec<String>,
 }
@@ -189,7 +191,8 @@ pub fn copy(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Rep
     let copied = pipe::copy_objects(&*source.medium, &*medium, &missing, env, observer)?;
     plan.add_damage(copied.damage);
     let read_back = read_back.min(copied.read_back);
-    Ok(Report::new(&chain, plan, &present, &missing, options.this_medium, read_back))
+    let foreign = source.foreign(&chain)?;
+    Ok(Report { foreign, ..Report::new(&chain, plan, &present, &missing, options.this_medium, read_back) })
 }
 
 impl Report {
@@ -218,6 +221,7 @@ impl Report {
             unproved: plan.unproved,
             newest: chain.generations().last().map(|l| (l.seal.generation, CheckCode::of(&l.digest()))),
             read_back,
+            foreign: Vec::new(),
             litter: chain.listing.litter_names(),
             damage: plan.damage,
         }
