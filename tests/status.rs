@@ -603,8 +603,10 @@ fn what_somebody_else_has_written_on_a_disk_is_told() {
     practice.good_night();
     let disk = practice.text("disk");
     let set = fs::read_dir(practice.path("disk/AZEKURA")).expect("sets").next().expect("a set").expect("a set").path();
-    for name in ["note.txt", "12500000.pack"] {
-        let (planted, copy) = (set.join("00000").join(name), practice.text(&format!("copy of {name}")));
+    // No name of an object, an object that is not in its folder, and one that is.
+    for (n, name) in ["00000/note.txt", "00000/12500000.pack", "12500/12500000.pack"].into_iter().enumerate() {
+        let (planted, copy) = (set.join(name), practice.text(&format!("copy {n}")));
+        fs::create_dir_all(planted.parent().expect("a folder")).expect("a folder");
         fs::write(&planted, "x").expect("a file");
         fs::create_dir(&copy).expect("a folder");
         for (exit, command) in [
@@ -614,10 +616,10 @@ fn what_somebody_else_has_written_on_a_disk_is_told() {
             (3, &["backup"]),
         ] {
             let (ended, said) = practice.says(command);
-            assert!(ended == exit && said.contains(&format!("Not covered by any seal: 00000/{name}")), "{command:?}: {said}");
+            assert!(ended == exit && said.contains(&format!("Not covered by any seal: {name}")), "{command:?}: {said}");
         }
         let scrubbed = practice.answer(&["media", "scrub", &disk]).1;
-        assert_eq!((&scrubbed["verdict"], &scrubbed["foreign"][0]), (&"suspect".into(), &format!("00000/{name}").into()));
+        assert_eq!((&scrubbed["verdict"], &scrubbed["foreign"][0]), (&"suspect".into(), &name.into()));
         practice.put_away();
         practice.assert_status(3, "attention", &["foreign"]);
         // What may be evidence stays where it is.
