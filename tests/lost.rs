@@ -603,6 +603,30 @@ fn an_alarm_that_only_the_set_remembers_is_open() {
     assert_eq!((practice.exit(&["hold", "show"]), practice.exit(&["media", "due"]), practice.night()), (4, 4, 4));
 }
 
+/// A run noted an alarm, and then its seal keys could not be written: nothing is lost, and nobody is accused.
+#[test]
+fn an_alarm_whose_run_could_not_seal_is_no_lost_record() {
+    let practice = Practice::with_canary(false);
+    let keys = practice.text(&format!("state/sets/{}/seal-keys", practice.set));
+    let guard = |how: &str| Command::new("chattr").args([how, &keys]).output().is_ok_and(|out| out.status.success());
+    if !guard("+i") || !guard("-i") {
+        machine::skipped("seal keys that cannot be written: no chattr +i here");
+        return;
+    }
+    // After the run has read the keys.
+    let dump = format!("[[source]]\nname = \"dump\"\ncommand = [\"sh\", \"-c\", \"date; chattr +i {keys}\"]\n");
+    let config = fs::read_to_string(practice.path("config")).expect("a configuration");
+    fs::write(practice.path("config"), config.clone() + &dump).expect("a configuration");
+    fs::write(practice.path("chart/canary"), "touched").expect("an attack");
+    let failed = practice.run(&["backup"]);
+    assert!(guard("-i"));
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    fs::write(practice.path("config"), config).expect("a configuration");
+    let (exit, told) = practice.status();
+    assert!(exit == 1 && !told.contains(&"ledger-changed".to_owned()), "{exit} {told:?}");
+    assert_eq!(practice.night(), 4);
+}
+
 /// The ledger and the log of nights are deleted, and with them all that says that an alarm is open.
 #[test]
 fn accepting_a_loss_ends_no_alarm() {

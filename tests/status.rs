@@ -569,6 +569,13 @@ fn damage_that_was_found_is_told_until_the_medium_is_good_again() {
     assert_eq!(practice.exit(&["verify", &disk]), 5);
     assert_eq!(lines(), 1);
     fs::write(pack.path(), &good).expect("the pack");
+    // What somebody else has written is no damage, and such a medium is not found good.
+    let note = pack.path().with_file_name("note");
+    fs::write(&note, "x").expect("a file");
+    assert_eq!((practice.exit(&["media", "scrub", &disk]), practice.exit(&["verify", &disk])), (5, 5));
+    practice.put_away();
+    practice.assert_status(1, "failure", &["damaged", "source-never", "source-never"]);
+    fs::remove_file(&note).expect("it is moved away");
     assert_eq!(practice.exit(&["verify", &disk]), 0);
     practice.put_away();
     practice.assert_status(0, "good", &[]);
@@ -623,7 +630,11 @@ fn what_somebody_else_has_written_on_a_disk_is_told() {
         practice.put_away();
         practice.assert_status(3, "attention", &["foreign"]);
         // What may be evidence stays where it is.
-        let next = || practice.answer(&["status"]).1["next"].as_str().expect("an action").to_owned();
+        let next = || {
+            let status = practice.answer(&["status"]).1;
+            let foreign = status["problems"].as_array().expect("a list").iter().find(|p| p["problem"] == "foreign").cloned();
+            foreign.expect("it is told")["next"].as_str().expect("an action").to_owned()
+        };
         assert!(next().contains("what somebody else has written"), "{}", next());
         assert_eq!(practice.exit(&["hold", "on", "--by", "A", "--why", "a doubt"]), 0);
         assert!(!next().contains("to another place"), "{}", next());
