@@ -52,9 +52,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let written = args.expect.and_then(|code| written_with(context, &code));
     let record = args.record.as_deref().map(|path| (path, open_record(path)));
     caged::enter(context, &Needs::default());
-    let facts = check(&proof, anchors).inspect_err(|e| match e {
-        ProofError::Code { .. } => tell_whose(written, context),
-        _ => {}
+    let facts = check(&proof, anchors).inspect_err(|e| {
+        if let ProofError::Code { .. } = e {
+            tell_whose(written, context);
+        }
     })?;
     let mismatch = match record {
         Some((path, opened)) => compare_file(path, opened, &facts, context)?,

@@ -198,6 +198,7 @@ fn under_a_hold_no_text_asks_for_a_medium() {
         "talk.held",
         "talk.not-held",
         "talk.other-alarm-open",
+        "verify.code-elsewhere",
     ];
     let families = ["media.event.", "prompt.", "init.", "talk.changer", "help.", "exit.", "man.", "page.", "held.", "alarm."];
     let en = catalogue("en");
