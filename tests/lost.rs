@@ -87,7 +87,7 @@ impl Practice {
         if hint.contains("the same command with --beside-others") {
             return vec![[failed, &words("--beside-others")].concat()];
         }
-        let beside = if hint.contains("and --beside-others") { " --beside-others" } else { "" };
+        let beside = if hint.contains("--beside-others") { " --beside-others" } else { "" };
         let key = self.text("key");
         let accept = "media accept --by A --witness B --because examined";
         let names = ["clinic", STICKER];

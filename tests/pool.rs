@@ -685,7 +685,7 @@ fn no_hint_asks_for_a_set_on_somebody_elses_disk() {
     let out = clinic.run(&["backup", "--to", &disk, &source], "");
     assert_eq!(out.status.code(), Some(0), "{out:?}");
     fs::remove_dir_all(clinic.path("state/sets")).expect("the sets");
-    refused(&["azekura media init ours and --beside-others"]);
+    refused(&["azekura media init ours --beside-others"]);
 }
 
 /// The power failed while a seal was written: the ledger accuses no disk of it, whichever command reads it.
@@ -706,4 +706,30 @@ fn half_a_seal_is_no_damage_for_a_scrub_either() {
     damage(&clinic.path("CL-01"));
     clinic.assert_ends(5, &["media", "scrub", &clinic.text("CL-01")]);
     assert!(clinic.is_against("damaged", "CL-01"));
+}
+
+/// The catalog is lost, and each disk begins a set of its own beside the old one. What the night prints to check the disk with,
+/// and a code from an old page of the paper ledger, say which of the two is meant.
+#[test]
+fn a_check_code_says_which_set_of_a_disk_is_meant() {
+    let clinic = Clinic::prepared(&["CL-01", "CL-02"]);
+    let code =
+        |said: &str| said.lines().find_map(|l| l.strip_prefix("Check code  ")?.get(..19).map(str::to_owned)).expect("a code");
+    let old = code(&clinic.night(0, "CL-01"));
+    fs::remove_file(clinic.path("state/catalog.sqlite")).expect("the catalog");
+    let said = clinic.night(3, "CL-01");
+    assert!(said.contains("a new medium set was started"), "{said}");
+    clinic.dock("CL-01");
+    let printed = said.lines().find_map(|l| l.trim().strip_prefix("azekura verify ")).expect("a command to check the disk");
+    clinic.assert_ends(0, &["verify"].into_iter().chain(printed.split(' ')).collect::<Vec<_>>());
+    let dock = clinic.text("dock");
+    let (new, key) = (code(&said), clinic.text("key"));
+    assert_ne!(old, new);
+    for (at, code) in [&old, &new].into_iter().enumerate() {
+        assert!(clinic.assert_ends(0, &["verify", &dock, "--expect", code]).contains(code));
+        let to = clinic.text(&format!("back-{at}"));
+        clinic.assert_ends(0, &["restore", "--from", &dock, "--to", &to, "--identity", &key, "--expect", code]);
+    }
+    clinic.assert_ends(2, &["verify", &dock]);
+    clinic.assert_ends(2, &["verify", &dock, "--expect", &old.replace(&old[..4], "0000")]);
 }

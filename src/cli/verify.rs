@@ -51,7 +51,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     // The cage reaches neither the log of nights nor the keys.
     let unrecorded = Unrecorded::of(context.state_dir().ok().as_deref(), is_running);
     caged::enter(context, &Needs { medium: Some(&from), catalog: true, ledger: true, ..Needs::default() });
-    let set = OpenSet::open(&from, args.set, context.loader())?.id;
+    let set = OpenSet::open_with_code(&from, args.set, args.expect.as_ref(), context.loader())?.id;
     let known = known_or_none(context, set, &from);
     let options = Options { from: from.clone(), set: args.set, expect: args.expect, known };
     let report = {

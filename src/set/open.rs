@@ -84,14 +84,20 @@ impl<'w> OpenSet<'w> {
     /// Opens the set on the medium at `from`: the one that `wanted` names, or the only one. A set in quarantine is
     /// opened without being named only where there is no other.
     pub fn open(from: &Path, wanted: Option<Id>, loader: &dyn Loader) -> Result<Self> {
+        Self::open_with_code(from, wanted, None, loader)
+    }
+
+    /// The same, where a check code from paper may say which of several sets is meant.
+    pub fn open_with_code(from: &Path, wanted: Option<Id>, code: Option<&WrittenCode>, loader: &dyn Loader) -> Result<Self> {
         let attached = AttachedMedium::find(from, loader)?;
         let sets = attached.sets()?;
-        Self::open_found(from, wanted, attached, &sets)
+        let wanted = wanted.map_or_else(|| only_set(&sets, &attached, from, code), Ok)?;
+        Self::open_found(from, Some(wanted), attached, &sets)
     }
 
     /// The same, where the sets were looked for before.
     pub fn open_found(from: &Path, wanted: Option<Id>, attached: AttachedMedium, sets: &Sets) -> Result<Self> {
-        let id = wanted.map_or_else(|| only_set(sets, &attached, from), Ok)?;
+        let id = wanted.map_or_else(|| only_set(sets, &attached, from, None), Ok)?;
         let medium = attached.open(id)?;
         let chain = Chain::read(&*medium, id)?;
         if chain.generations().next().is_none() {
@@ -121,7 +127,8 @@ impl<'w> OpenSet<'w> {
         Self::with_expected_content(from, set, wanted, None, loader)
     }
 
-    /// The same, where a check code from paper may say which seals count. If no seal has it, the chain is as it is without.
+    /// The same, where a check code from paper may say which set is meant and which seals count. If no seal has it, the chain is
+    /// as it is without.
     pub fn with_expected_content(
         from: &Path,
         set: Option<Id>,
@@ -129,7 +136,7 @@ impl<'w> OpenSet<'w> {
         code: Option<&WrittenCode>,
         loader: &'w dyn Loader,
     ) -> Result<(Self, Chain)> {
-        let opened = Self::open(from, set, loader)?;
+        let opened = Self::open_with_code(from, set, code, loader)?;
         let chain = opened.chain()?;
         if set.is_none() && chain.is_in_quarantine() {
             return Err(OpenError::Quarantine { path: from.into(), set: opened.id });
@@ -200,18 +207,18 @@ pub(crate) fn set_name(chain: &Chain) -> String {
 }
 
 /// The only set on a medium that may be meant where none is named.
-fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path) -> Result<Id> {
+fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path, code: Option<&WrittenCode>) -> Result<Id> {
     // The folder of a set has its id as name, so that a damaged label does not hide the set.
     let mut ids = sets.ids();
     if ids.len() > 1 {
         let (mut seen, empty) = (Vec::new(), sets.empty_folders());
         for id in ids {
-            let state = if empty.contains(&id) { SealedState::default() } else { SealedState::of(id, attached)? };
+            let state = if empty.contains(&id) { SealedState::default() } else { SealedState::of(id, attached, code)? };
             seen.push((id, state));
         }
-        // A label alone is put there easily. A suspected state is nobody's who does not name it. What nothing vouches for is
-        // in nobody's way.
-        let wishes: [fn(&SealedState) -> bool; 3] = [|s| s.is_sealed, |s| !s.quarantine, |s| s.is_vouched_for];
+        // Nobody but this set's host can have given the code. A label alone is put there easily. A suspected state is nobody's
+        // who does not name it. What nothing vouches for is in nobody's way.
+        let wishes: [fn(&SealedState) -> bool; 4] = [|s| s.has_code, |s| s.is_sealed, |s| !s.quarantine, |s| s.is_vouched_for];
         for wish in wishes {
             if seen.iter().any(|(_, state)| wish(state)) {
                 seen.retain(|(_, state)| wish(state));
@@ -236,18 +243,22 @@ pub(super) struct SealedState {
     pub quarantine: bool,
     /// A label counts.
     pub is_vouched_for: bool,
+    /// A seal has the check code that was asked for.
+    pub has_code: bool,
 }
 
 impl SealedState {
     /// Of a set that cannot be read: nothing.
-    pub fn of(set: Id, attached: &AttachedMedium) -> Result<Self, MediumError> {
-        let chain = match attached.with_set(set, |medium| Chain::read(medium, set)) {
+    pub fn of(set: Id, attached: &AttachedMedium, code: Option<&WrittenCode>) -> Result<Self, MediumError> {
+        let mut chain = match attached.with_set(set, |medium| Chain::read(medium, set)) {
             Ok(chain) => chain,
             Err(MediumError::NewerFormat { .. }) => return Ok(Self::default()),
             Err(e) if e.category() == ErrorCategory::Damage => return Ok(Self::default()),
             Err(e) => return Err(e),
         };
         let (is_sealed, quarantine) = (!chain.links.is_empty(), chain.is_in_quarantine());
-        Ok(Self { is_sealed, quarantine, is_vouched_for: chain.label.is_some() })
+        let is_vouched_for = chain.label.is_some();
+        let has_code = code.is_some_and(|code| chain.anchor(code).is_some());
+        Ok(Self { is_sealed, quarantine, is_vouched_for, has_code })
     }
 }

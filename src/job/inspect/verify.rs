@@ -162,7 +162,7 @@ impl Report {
 /// Verifies a set on a medium.
 pub fn verify(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Report> {
     observer.on_event(Event::Phase(Phase::Checking));
-    let opened = OpenSet::open(&options.from, options.set, env.loader)?;
+    let opened = OpenSet::open_with_code(&options.from, options.set, options.expect.as_ref(), env.loader)?;
     let mut chain = opened.chain()?;
     let anchor = options.expect.as_ref().map(|code| chain.anchor(code));
     let mut report = verify_chain(&opened, &chain, options, env, observer)?;

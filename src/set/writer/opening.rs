@@ -146,7 +146,7 @@ fn check_quarantine(sets: &Sets, attached: &AttachedMedium, target: &WriteTarget
         // Of its own sets this host knows it; a label on the medium may be anybody's.
         fits &= match state.set(found.id) {
             Some(ours) => ours.info()?.quarantine == target.quarantine,
-            None => match SealedState::of(found.id, attached)? {
+            None => match SealedState::of(found.id, attached, None)? {
                 state if state.is_sealed => state.quarantine == target.quarantine,
                 _ => true,
             },
