@@ -259,8 +259,11 @@ impl<'g> GroupPasses<'_, '_, 'g> {
     fn add_file(&self, entry: Entry, costs: &mut Option<PackCosts>, batch: &mut FileBatch, counts: &mut RestoreCounts) {
         counts.add_file(entry.core.size);
         if let ContentState::Unreadable { errno } = entry.core.state {
-            let why = std::io::Error::from_raw_os_error(errno as i32).to_string();
-            let detail = format!("was unreadable in the backup: {why}");
+            let detail = match errno {
+                // Not known: the output of a command that failed.
+                0 => "was unreadable in the backup".into(),
+                _ => format!("was unreadable in the backup: {}", std::io::Error::from_raw_os_error(errno as i32)),
+            };
             return self.findings.add(FindingKind::NotRestored, &entry.core.path, detail);
         }
         match costs {

@@ -11,7 +11,6 @@ use crate::job::backup::{BackupError, Result};
 use crate::tripwire::content::ContentSample;
 use crate::tripwire::dump::is_dump;
 use crossbeam_channel::Sender;
-use rustix::io::Errno;
 use std::io;
 use std::sync::Arc;
 
@@ -48,8 +47,7 @@ impl Worker<'_> {
                 if !e.is_of_command() {
                     return Err(e);
                 }
-                let errno = Errno::IO.raw_os_error().unsigned_abs();
-                (core.size, core.digests, core.state) = (0, None, ContentState::Unreadable { errno });
+                (core.size, core.digests, core.state) = (0, None, ContentState::Unreadable { errno: 0 });
                 watcher.is_absent(&core.path);
                 tally.finding(FindingKind::CommandFailed, &core.path, e.reason());
                 failed.lock().push(e);
