@@ -733,3 +733,22 @@ fn a_check_code_says_which_set_of_a_disk_is_meant() {
     clinic.assert_ends(2, &["verify", &dock]);
     clinic.assert_ends(2, &["verify", &dock, "--expect", &old.replace(&old[..4], "0000")]);
 }
+
+/// Somebody has put the folder of a set in quarantine on a usual disk. A check code of it lets it be checked; content is taken out
+/// of it only by whoever names it.
+#[test]
+fn a_check_code_takes_nothing_out_of_quarantine() {
+    let clinic = Clinic::prepared(&["CL-01"]);
+    clinic.night(0, "CL-01");
+    let (aside, source, dock, key) = (clinic.text("CL-03"), clinic.text("source"), clinic.text("dock"), clinic.text("key"));
+    let suspected = clinic.json(&["backup", "--quarantine", "--to", &aside, &source]);
+    let (code, set) = (suspected["check_code"].as_str().expect("a code"), suspected["set"].as_str().expect("a set"));
+    clinic.copy_folder(&format!("CL-03/AZEKURA/{set}"), &format!("CL-01/AZEKURA/{set}"));
+    clinic.dock("CL-01");
+    assert!(clinic.assert_ends(0, &["verify", &dock, "--expect", code]).contains(set));
+    let to = clinic.text("back");
+    let restore = ["restore", "--from", &dock, "--to", &to, "--identity", &key, "--expect", code];
+    let said = clinic.assert_ends(2, &restore);
+    assert!(said.contains("quarantine") && !clinic.path("back").exists(), "{said}");
+    clinic.assert_ends(0, &[&restore[..], &["--set", set]].concat());
+}

@@ -92,12 +92,11 @@ impl<'w> OpenSet<'w> {
         let attached = AttachedMedium::find(from, loader)?;
         let sets = attached.sets()?;
         let wanted = wanted.map_or_else(|| only_set(&sets, &attached, from, code), Ok)?;
-        Self::open_found(from, Some(wanted), attached, &sets)
+        Self::open_found(wanted, attached, &sets)
     }
 
-    /// The same, where the sets were looked for before.
-    pub fn open_found(from: &Path, wanted: Option<Id>, attached: AttachedMedium, sets: &Sets) -> Result<Self> {
-        let id = wanted.map_or_else(|| only_set(sets, &attached, from, None), Ok)?;
+    /// Opens this set, where the sets were looked for before.
+    pub fn open_found(id: Id, attached: AttachedMedium, sets: &Sets) -> Result<Self> {
         let medium = attached.open(id)?;
         let chain = Chain::read(&*medium, id)?;
         if chain.generations().next().is_none() {
@@ -216,7 +215,7 @@ fn only_set(sets: &Sets, attached: &AttachedMedium, from: &Path, code: Option<&W
             let state = if empty.contains(&id) { SealedState::default() } else { SealedState::of(id, attached, code)? };
             seen.push((id, state));
         }
-        // Nobody but this set's host can have given the code. A label alone is put there easily. A suspected state is nobody's
+        // Only the host of a set can have given a check code of it. A label alone is put there easily. A suspected state is nobody's
         // who does not name it. What nothing vouches for is in nobody's way.
         let wishes: [fn(&SealedState) -> bool; 4] = [|s| s.has_code, |s| s.is_sealed, |s| !s.quarantine, |s| s.is_vouched_for];
         for wish in wishes {

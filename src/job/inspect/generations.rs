@@ -114,7 +114,7 @@ pub fn generations_of_all(from: &Path, identity: Option<&Identity>, env: &Env) -
         // A drive must be free before it is opened once more.
         attached = attached.and_then(|attached| attached.again());
         let opened = match attached.as_ref().and_then(AttachedMedium::again) {
-            Some(again) => OpenSet::open_found(from, Some(id), again, &sets)?,
+            Some(again) => OpenSet::open_found(id, again, &sets)?,
             None => OpenSet::open(from, Some(id), env.loader)?,
         };
         reports.push(report(&opened, identity)?);

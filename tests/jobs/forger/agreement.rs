@@ -26,7 +26,7 @@ const USUAL_SEED: u64 = 1;
 /// Where two answers may differ: what is saved from a pack of which nothing is known, or that is not what its seal lists, is left
 /// to each reader (section 4), and the reference reader saves least.
 fn may_save_otherwise(h: &Hospital, said: &[String], ours: &Answer, theirs: &Answer) -> bool {
-    let starts = ["index", "age files", "list of", "a copy of pack"];
+    let starts = ["index", "age files", "list of", "another pack in the place of"];
     let is_bent = said.iter().any(|s| starts.iter().any(|how| s.starts_with(how)));
     let same_end = (ours.verify, ours.restore) == (5, 5) && (theirs.verify, theirs.restore) == (5, 5);
     let saves_least = theirs.files.iter().all(|file| ours.files.contains(file));

@@ -76,7 +76,10 @@ pub fn plant(set: &Path, label: &Label, dice: &mut Dice, said: &mut Vec<String>)
         }
         8 => {
             let ahead = [1, 2, 64, 65, 1000][dice.below(5)];
-            said.push(format!("a copy of {kind} {number}, {ahead} ahead"));
+            // A pack that was moved into another folder may be the last by its path, and not by its number.
+            let is_taken = objects.iter().any(|(n, k, _)| (*n, *k) == (end + ahead, kind));
+            let how = if is_taken { format!("another {kind} in the place of") } else { format!("a copy of {kind} {number} as") };
+            said.push(format!("{how} {kind} {}", end + ahead));
             put(set, end + ahead, kind, fs::read(&path).expect("an object"));
         }
         9 => {
