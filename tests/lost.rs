@@ -548,6 +548,8 @@ fn keys_that_are_no_keys_are_told_before_the_night() {
             set.for_each(|set| fs::write(set.join(file), damage).expect("damage"));
             let (exit, told) = practice.status();
             assert!(exit != 0 && told.contains(&"set-lost".to_owned()), "{file} {damage:?}: {exit} {told:?}");
+            assert!(practice.follow("status") < 9, "{file} {damage:?}");
+            practice.assert_restorable("back");
         }
     }
 }

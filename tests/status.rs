@@ -574,7 +574,7 @@ fn damage_that_was_found_is_told_until_the_medium_is_good_again() {
     fs::write(&note, "x").expect("a file");
     assert_eq!((practice.exit(&["media", "scrub", &disk]), practice.exit(&["verify", &disk])), (5, 5));
     practice.put_away();
-    practice.assert_status(1, "failure", &["damaged", "source-never", "source-never"]);
+    practice.assert_status(1, "failure", &["damaged", "source-never", "source-never", "foreign"]);
     fs::remove_file(&note).expect("it is moved away");
     assert_eq!(practice.exit(&["verify", &disk]), 0);
     practice.put_away();

@@ -2,6 +2,7 @@
 
 use super::facts::{FACTS, Refused};
 use super::generations::GENERATIONS;
+use super::proof::State;
 use super::{List, Text, Word};
 use crate::format::entry::EntryKind;
 use schemars::JsonSchema;
@@ -35,8 +36,11 @@ pub struct Hit {
     /// The type of the entry.
     #[serde(rename = "type")]
     pub kind: EntryKind,
-    /// Bytes of the content; 0 where the entry is no file.
+    /// Bytes of the content; 0 where the entry is no file, or could not be read.
     pub size: u64,
+    /// How the file was when it was backed up; absent where it was read whole, or the entry is no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
     /// When the content was last changed, as the source had it.
     pub mtime: Word,
 }

@@ -2,6 +2,7 @@
 
 use super::facts::{FACTS, Fault, Refused};
 use super::generations::{GENERATIONS, LINES};
+use super::proof::State;
 use super::{List, Text, Word};
 use crate::format::entry::EntryKind;
 use schemars::JsonSchema;
@@ -52,8 +53,11 @@ pub struct EntryFacts {
     /// The type of the entry.
     #[serde(rename = "type")]
     pub kind: EntryKind,
-    /// Bytes of the content; 0 where the entry is no file.
+    /// Bytes of the content; 0 where the entry is no file, or could not be read.
     pub size: u64,
+    /// How the file was when it was backed up; absent where it was read whole, or the entry is no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
     /// When the content was last changed, as the source had it.
     pub mtime: Word,
     /// Permissions and type, as `st_mode` of `stat` (decimal).

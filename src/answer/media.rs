@@ -70,7 +70,7 @@ pub struct LedgerMedium {
     pub left: Option<Word>,
     /// What was last written on it; null where nothing was.
     pub written: Option<Written>,
-    /// When it was last read in full; null where it never was.
+    /// When it was last read in full, or damage was found on it; null where neither ever was.
     pub scrubbed: Option<Scrubbed>,
 }
 
@@ -225,8 +225,8 @@ pub struct LedgerLine {
     /// When it happened; absent in the answer of `media move`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Word>,
-    /// What happened: `registered`, `contains`, `copy-begun`, `copied`, `attached`, `written`, `full`, `mismatched`, `detached`,
-    /// `plugged`, `unplugged`, `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `accepted`, `verified`,
+    /// What happened: `registered`, `contains`, `copy-begun`, `copied`, `attached`, `written`, `full`, `mismatched`, `foreign`,
+    /// `detached`, `plugged`, `unplugged`, `moved`, `refused`, `held`, `harmless`, `release-asked`, `released`, `accepted`, `verified`,
     /// `scrubbed`.
     pub event: Word,
     /// The name of the medium.
@@ -293,7 +293,8 @@ pub struct LedgerLine {
     /// `refused`: the medium that was due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Word>,
-    /// `refused`: what was found instead. `mismatched`: what was found, in English.
+    /// `refused`: what was found instead. `mismatched`: what was found, in English. `foreign`: the first
+    /// name of what no seal covers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Text>,
     /// `mismatched`: whether the medium was read in full; absent where a backup found it.
@@ -382,6 +383,8 @@ pub enum Health {
     CopyForward,
     /// Everything can be read, but the seals do not form a chain, or there is what no seal covers.
     Suspect,
+    /// Everything can be read, and nothing is sealed: there is nothing to compare it with.
+    Unsealed,
 }
 
 /// An object that could not be read and belongs to no generation.

@@ -107,6 +107,13 @@ pub enum State {
     Unreadable,
 }
 
+impl State {
+    /// What is said of an entry that is not as it should be: `None` where it was read whole.
+    pub fn unless_good(state: ContentState) -> Option<Self> {
+        Some(Self::from(state)).filter(|state| *state != Self::Good)
+    }
+}
+
 impl From<ContentState> for State {
     fn from(state: ContentState) -> Self {
         match state {

@@ -96,7 +96,7 @@ pub struct Cause {
 pub enum ProblemName {
     /// No backup is recorded.
     NoBackup,
-    /// No good generation of a source is recorded.
+    /// No good generation of a source is recorded, or none on a medium that is in use, undamaged, and as it was written.
     SourceNever,
     /// The newest good generation of a source is older than expected, or ahead of the clock.
     SourceOld,
@@ -116,9 +116,10 @@ pub enum ProblemName {
     FailedAfterwards,
     /// A generation was read back no better than from the cache, and its medium was not verified past the cache since.
     NotReadBack,
-    /// After the last backup to a medium there was something on it that no seal covers: somebody else has written there.
+    /// After the last backup to a medium, or when it was read in full since, there was something on it that no seal covers: somebody
+    /// else has written there.
     Foreign,
-    /// When a medium was last read in full, damage was found.
+    /// Damage was found on a medium, and nobody has found it whole since.
     Damaged,
     /// Something else than this host wrote was found on a medium, and no verification has found it good since.
     Mismatched,

@@ -14,7 +14,7 @@ use crate::cli::ui::table::Table;
 use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{count, time};
 use crate::cli::ui::words;
-use azekura::answer::proof::{Anchor, Content, Proof};
+use azekura::answer::proof::{Anchor, Content, Proof, State};
 use azekura::answer::{Clipped, exact, name};
 use azekura::env::time_text;
 use azekura::format::check_code::WrittenCode;
@@ -104,6 +104,7 @@ fn text(answer: &Proof, args: &Args, mismatch: Option<Mismatch>) -> String {
         row("label.link-to", exact(first, answer.link_to_hex.as_deref()).printable());
     }
     match answer.kind {
+        Some(EntryKind::File) if answer.state == Some(State::Unreadable) => row("label.size", find("find.unread")),
         Some(EntryKind::File) => row("label.size", message!("proof.bytes", count = count(answer.size)).to_string()),
         other => row("label.kind", other.map(kind).unwrap_or_default().into()),
     }
@@ -136,8 +137,10 @@ fn text(answer: &Proof, args: &Args, mismatch: Option<Mismatch>) -> String {
     if let Some(record) = &args.record {
         row("label.record", record.printable());
     }
-    row("label.result", result(args.record.is_some(), mismatch).to_string());
-    format!("{}\n{}\n", table.text(), find("proof.shows"))
+    let is_unread = answer.state == Some(State::Unreadable);
+    row("label.result", result(args.record.is_some(), is_unread, mismatch).to_string());
+    let shows = if is_unread { "proof.shows-name" } else { "proof.shows" };
+    format!("{}\n{}\n", table.text(), find(shows))
 }
 
 /// As people read it, and exactly as the seal or the record has it.
@@ -154,8 +157,9 @@ fn anchors(answer: &Proof) -> Message {
     }
 }
 
-fn result(compared: bool, mismatch: Option<Mismatch>) -> Message {
+fn result(compared: bool, is_unread: bool, mismatch: Option<Mismatch>) -> Message {
     match mismatch {
+        None if is_unread => message!("proof.good-name"),
         None if compared => message!("proof.good-record"),
         None => message!("proof.good"),
         Some(Mismatch::NoContent) => message!("proof.no-content"),

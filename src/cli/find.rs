@@ -12,6 +12,7 @@ use crate::cli::ui::text::{find as text_of, message};
 use crate::cli::ui::units::{bytes, count, time};
 use crate::cli::ui::{findings, words};
 use azekura::answer::find::{self as answer, Find};
+use azekura::answer::proof::State;
 use azekura::answer::{exact, name};
 use azekura::env::time_text;
 use azekura::format::entry::EntryKind;
@@ -60,11 +61,20 @@ fn text(answer: &Find) -> String {
     for h in &answer.hits.first {
         let (first, last) = (h.first_generation, h.last_generation);
         let generations = if first == last { first.printable() } else { format!("{first}-{last}") };
-        let size = if h.kind == EntryKind::File { bytes(h.size) } else { kind(h.kind).to_owned() };
+        let size = size(h.kind, h.size, h.state);
         let path = exact(&h.path, h.path_hex.as_deref()).printable();
         columns.row([generations, size, time(&h.mtime, Lang::spoken()), path]);
     }
     columns.text()
+}
+
+/// The size of a file, or what else an entry is. A file that could not be read is not empty.
+pub fn size(of: EntryKind, size: u64, state: Option<State>) -> String {
+    match (of, state) {
+        (EntryKind::File, Some(State::Unreadable)) => message!("find.unread").to_string(),
+        (EntryKind::File, _) => bytes(size),
+        _ => kind(of).to_owned(),
+    }
 }
 
 /// As JSON and lists name an entry's type.
@@ -89,6 +99,7 @@ fn answer(hit: &FoundEntry) -> answer::Hit {
         path_hex,
         kind: hit.core.kind,
         size: hit.core.size,
+        state: State::unless_good(hit.core.state),
         mtime: time_text(hit.core.mtime).into(),
     }
 }

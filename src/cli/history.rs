@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::environment::absolute;
-use super::find::kind;
+use super::find::size as shown_size;
 use crate::cli::ui::csv::{Csv, hex};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
@@ -14,6 +14,7 @@ use crate::cli::ui::text::{Message, find, message};
 use crate::cli::ui::units::{bytes, count, moment, time};
 use crate::cli::ui::{findings, recorded, words};
 use azekura::answer::history::{self as answer, EntryFacts, PathHistory, PeriodHistory, SealedGeneration};
+use azekura::answer::proof::State;
 use azekura::answer::{Clipped, Word, exact, name};
 use azekura::env::time_text;
 use azekura::format::cbor::Time;
@@ -122,7 +123,7 @@ fn presence(v: &answer::Version) -> String {
 }
 
 fn size(entry: &EntryFacts) -> String {
-    if entry.kind == EntryKind::File { bytes(entry.size) } else { kind(entry.kind).to_owned() }
+    shown_size(entry.kind, entry.size, entry.state)
 }
 
 fn digest(digest: &Option<Word>) -> String {
@@ -193,6 +194,7 @@ fn entry(core: &Core) -> EntryFacts {
     EntryFacts {
         kind: core.kind,
         size: core.size,
+        state: State::unless_good(core.state),
         mtime: time_text(core.mtime).into(),
         mode: core.mode,
         uid: core.uid,

@@ -8,7 +8,8 @@ use azekura::format::check_code::WrittenCode;
 use azekura::format::object::Id;
 use azekura::host::ledger::{Ledger, LedgerEvent, MediumAccount};
 use azekura::job::incident::hold::active_hold;
-use azekura::job::media::found::{MediumRead, Verified, enter_read, enter_unknown_alarms};
+use azekura::job::media::found::{MediumRead, Verified, enter_read, enter_unknown_alarms, known_as_other};
+use std::path::Path;
 
 /// Enters what a job has found out about a medium, where this host's ledger has it, and says so. A host without a ledger has
 /// nothing to enter.
@@ -20,6 +21,7 @@ pub fn note_read(context: &Context, read: &MediumRead) {
         Ok(Verified::NotPastTheCache) => context.talk(&message!("verify.still-unread")),
         Ok(Verified::Mismatched { medium }) => context.talk(&message!("verify.entered-mismatch", name = medium)),
         Ok(Verified::Newer { medium }) => context.talk(&message!("verify.entered-newer", name = medium)),
+        Ok(Verified::Foreign { medium }) => context.talk(&message!("verify.entered-foreign", name = medium)),
         Ok(Verified::Damaged { medium }) => context.talk(&message!("verify.entered-damage", name = medium)),
         Ok(Verified::WhichMedium) => context.warn(&message!("verify.which-medium")),
         Err(e) => context.warn(&CommandError::from(e).message),
@@ -35,6 +37,22 @@ pub fn note_alarms(context: &Context, read: &MediumRead) -> bool {
     });
     context.warn_first(new.iter().map(|generation| message!("verify.new-alarm", number = generation)));
     !new.is_empty()
+}
+
+/// Says that a medium is not what this host wrote last, where this host knows that. Returns whether it does.
+pub fn tell_of_other(context: &Context, set: Id, at: &Path, newest: Option<u64>) -> bool {
+    let known = context.state_dir().ok().map(|state| known_as_other(&state, set, at, newest));
+    match known {
+        Some(Ok(Some(medium))) => {
+            context.warn(&message!("verify.known-as-other", name = medium));
+            true
+        }
+        Some(Err(e)) => {
+            context.warn(&CommandError::from(e).message);
+            false
+        }
+        _ => false,
+    }
 }
 
 /// Says what the next backup does with a medium where damage was found: it stores again what is damaged, or does not use the

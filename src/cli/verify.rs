@@ -52,7 +52,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let unrecorded = Unrecorded::of(context.state_dir().ok().as_deref(), is_running);
     caged::enter(context, &Needs { medium: Some(&from), catalog: true, ledger: true, ..Needs::default() });
     let set = OpenSet::open_with_code(&from, args.set, args.expect.as_ref(), context.loader())?.id;
-    let known = known_or_none(context, set, &from);
+    let known = known_or_none(context, set, &from, &unrecorded);
     let options = Options { from: from.clone(), set: args.set, expect: args.expect, known };
     let report = {
         let progress = context.progress();
@@ -154,14 +154,25 @@ fn remember(context: &Context, report: &Report) -> Result<bool, CommandError> {
 }
 
 /// What this host knows of the set. The medium is what it is, whatever becomes of the host's own record of it.
-pub fn known_or_none(context: &Context, set: Id, at: &Path) -> HostRecord {
+pub fn known_or_none(context: &Context, set: Id, at: &Path, unrecorded: &Unrecorded) -> HostRecord {
     let seals = known(context, set).unwrap_or_else(|e| {
         context.warn(&message!("verify.no-record"));
         context.warn(&e.message);
         Vec::new()
     });
     let book = context.state_dir().ok().and_then(|state| Ledger::of(&state).read().ok());
-    HostRecord { seals, copies: book.map_or_else(Vec::new, |book| copies_at(&book, set, at)) }
+    let copies = book.map_or_else(Vec::new, |book| copies_at(&book, set, at));
+    HostRecord { seals, copies, at_rest: unrecorded.at_rest(set).filter(|_| !has_unsealed(context, set)) }
+}
+
+/// Whether this host has recorded objects that no seal covers yet, as far as anybody can tell.
+fn has_unsealed(context: &Context, set: Id) -> bool {
+    let unsealed = || {
+        let Some(catalog) = context.catalog()? else { return Ok(true) };
+        let Some(row) = catalog.set(set)? else { return Ok(true) };
+        Ok::<_, CommandError>(!catalog.unsealed(row)?.is_empty())
+    };
+    unsealed().unwrap_or(true)
 }
 
 /// What this host knows of the set. A host that has never written it knows nothing.

@@ -109,6 +109,9 @@ pub struct SealedNight {
     pub foreign: Option<String>,
 }
 
+/// The exit code of a run that sealed, and that this host could not record.
+pub const SEALED_ONLY: u8 = 8;
+
 /// Why the clock of a night is in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -259,6 +262,25 @@ impl NightLog {
     /// What a run has last sealed of a set.
     pub fn last_of(&self, set: &str) -> Option<SealedNight> {
         self.sealed().into_iter().rfind(|sealed| sealed.set == set)
+    }
+
+    /// Of each set, the generation behind which no run of this host can have left anything: the run that sealed it has recorded it,
+    /// and every later one has sealed something of another set. `own`: the process whose run does not count, as it begins now.
+    pub fn at_rest(&self, own: Option<u32>) -> BTreeMap<String, u64> {
+        let (mut nights, unreadable) = self.read().unwrap_or_default();
+        let mut at_rest = BTreeMap::new();
+        if unreadable > 0 {
+            return at_rest;
+        }
+        nights.pop_if(|night| night.end.is_none() && Some(night.process) == own);
+        for night in nights.into_iter().rev() {
+            let Some(NightEnd { exit, sealed: Some(sealed), .. }) = night.end else { break };
+            if exit == SEALED_ONLY {
+                break;
+            }
+            at_rest.entry(sealed.set).or_insert(sealed.generation);
+        }
+        at_rest
     }
 
     /// All runs, in the order of their beginnings; and how many lines cannot be read or are missing since a run last sealed

@@ -66,8 +66,13 @@ pub(crate) fn absent(damage: &[Damage]) -> (u64, u64) {
 /// still have. Returns their number; 0 also if this host does not write the set.
 pub fn remember_damage(set: Id, damage: &[Damage], catalog: &mut Catalog) -> Result<usize, CatalogError> {
     let packs: Vec<u64> = damage.iter().filter(|d| d.object.kind == ObjectKind::Pack).map(|d| d.object.number).collect();
+    remember_damaged_packs(set, &packs, catalog)
+}
+
+/// The same for packs of these numbers.
+pub fn remember_damaged_packs(set: Id, packs: &[u64], catalog: &mut Catalog) -> Result<usize, CatalogError> {
     match catalog.set(set)? {
-        Some(row) if !packs.is_empty() => catalog.mark_damaged(row, &packs).map(|()| packs.len()),
+        Some(row) if !packs.is_empty() => catalog.mark_damaged(row, packs).map(|()| packs.len()),
         _ => Ok(0),
     }
 }

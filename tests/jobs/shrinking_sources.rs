@@ -4,6 +4,7 @@ use crate::machine::without_privileges;
 use crate::world::{Hospital, tree};
 use azekura::event::NoObserver;
 use azekura::format::seal::Verdict;
+use azekura::host::catalog::Catalog;
 use azekura::job::backup::{BackupError, Options, Report, SourceOptions};
 use azekura::job::rebuild::rebuild;
 use azekura::pipeline::source::SourceError;
@@ -75,17 +76,31 @@ fn the_files_of_a_folder_that_cannot_be_read_are_neither_gone_nor_new() {
     });
 }
 
-/// Also when everything is read, which may not use records of another night.
+/// Also when everything is read: what lies behind the door is taken over, unless it may point to what is damaged.
 #[test]
 fn a_full_run_does_not_miss_them_either() {
     without_privileges(|| {
         let h = quiet_nights(4);
-        close(&h.source().join("sub"));
-        let options = Options { full: true, ..h.options() };
-        let closed = h.try_backup(&options).expect("a backup");
-        open(&h.source().join("sub"));
-        assert_eq!((closed.verdict, closed.count("gone")), (Verdict::Incomplete, 0));
-        assert_eq!(finding(&closed, "taken-over"), Vec::<String>::new());
+        let before = tree(&h.source());
+        let closed = |options: &Options| {
+            close(&h.source().join("sub"));
+            let closed = h.try_backup(options).expect("a backup");
+            open(&h.source().join("sub"));
+            assert_eq!((closed.verdict, closed.count("gone")), (Verdict::Incomplete, 0));
+            closed
+        };
+        let full = closed(&Options { full: true, ..h.options() });
+        assert_eq!(finding(&full, "taken-over"), ["source/sub"]);
+        let restored = h.restore("of that night");
+        open(&restored.join("sub"));
+        assert_eq!(before, tree(&restored));
+        let mut catalog = Catalog::open(&h.path("state/catalog.sqlite")).expect("the catalog");
+        let row = catalog.set(full.set).expect("the catalog").expect("the set");
+        catalog.mark_damaged(row, &[1]).expect("a mark");
+        drop(catalog);
+        let damaged = closed(&h.options());
+        assert_eq!(finding(&damaged, "taken-over"), [""; 0]);
+        assert!(damaged.findings.iter().any(|f| f.detail.contains("is not in this one: 61 entries")), "{:?}", damaged.findings);
     });
 }
 

@@ -145,7 +145,7 @@ impl Sealed {
         let verdict = match exit(self.done.report.verdict) {
             _ if self.is_quiet => Exit::Alarm,
             sealed if self.is_ledger_changed => sealed.max(Exit::Incomplete),
-            sealed if !self.done.report.foreign.is_empty() => sealed.max(Exit::Incomplete),
+            sealed if !self.done.report.foreign.is_empty() || !self.done.report.damage.is_empty() => sealed.max(Exit::Incomplete),
             // Nobody knows what is on the medium.
             sealed if self.done.report.read_back == ReadBack::Cached => sealed.max(Exit::Incomplete),
             sealed => sealed,
@@ -257,6 +257,7 @@ fn back_up(args: Args, mut options: Options, context: &Context) -> Result<Sealed
     let answer = Backup { hold: context.hold().is_some(), ..show::answer(&done.report, key.as_ref()) };
     show::talk(&answer, done.report.hold_failed.is_none(), context);
     words::litter(done.report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
+    context.warn_first(done.report.damage.iter().map(words::damage));
     context.warn_first(done.report.foreign.iter().map(|name| message!("verify.foreign", name = name)));
     let fault = Ledger::of(&options.state).read().ok().and_then(|book| ledger_fault(&book)).or(fault_before);
     let fault = fault.filter(|_| !options.quarantine);

@@ -14,6 +14,7 @@ use crate::cli::ui::units::{count, time};
 use crate::cli::ui::{recorded, words};
 use azekura::answer::generations::{self as answer, Changes, Clean, CleanGeneration, FirstAppearance};
 use azekura::answer::{exact, name};
+use azekura::format::seal::Verdict;
 use azekura::format::watch::Measures;
 use azekura::job::incident::clean::{GenerationTraces, IndicatorHit, Options, Report, clean};
 use azekura::job::incident::indicators::Indicators;
@@ -136,6 +137,7 @@ fn text(answer: &Clean) -> String {
             () if !g.alarms.is_empty() && g.harmless.is_none() => find("clean.alarmed"),
             () if g.damaged.is_some() => find("clean.damaged"),
             () if g.harmless.is_some() => find("clean.declared-harmless"),
+            () if g.verdict == Verdict::Incomplete => find("clean.none-incomplete"),
             () => find("clean.none"),
         };
         columns.row([
@@ -149,7 +151,12 @@ fn text(answer: &Clean) -> String {
             result,
         ]);
     }
+    let is_incomplete = |number| {
+        let all = &answer.generations.first;
+        all.iter().any(|g| g.generation == number && g.verdict == Verdict::Incomplete)
+    };
     let last = match answer.last_clean {
+        Some(number) if is_incomplete(number) => message!("clean.last-incomplete", number = number),
         Some(number) => message!("clean.last", number = number),
         None => message!("clean.no-last"),
     };

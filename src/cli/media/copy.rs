@@ -3,7 +3,7 @@
 use super::ledger::check_not_gone;
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
-use crate::cli::noted::note_read;
+use crate::cli::noted::{note_read, tell_of_other};
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
 use crate::cli::ui::output::Outcome;
@@ -61,7 +61,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     words::litter(report.litter.iter().map(String::as_str)).for_each(|m| context.talk(&m));
     let damaged = (report.damage.len() + report.faults.len()) as u64;
     note_read(context, &MediumRead::in_part(report.set, &options.from, damaged));
-    let exit = match (answer.good, answer.read_back) {
+    let is_other = tell_of_other(context, report.set, &options.from, report.newest.as_ref().map(|(generation, _)| *generation));
+    let exit = match (answer.good && !is_other, answer.read_back) {
         (true, ReadBack::Direct | ReadBack::Dropped) => Exit::Good,
         (true, ReadBack::Cached) => Exit::Incomplete,
         (false, _) => Exit::Damage,

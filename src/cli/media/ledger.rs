@@ -260,6 +260,7 @@ fn event(l: &LedgerLine) -> String {
         LedgerEvent::Mismatched { is_newer: true, .. } => message!("media.event.newer"),
         LedgerEvent::Mismatched { in_full: true, .. } => message!("media.event.mismatched-read"),
         LedgerEvent::Mismatched { .. } => message!("media.event.mismatched"),
+        LedgerEvent::Foreign { found, .. } => message!("media.event.foreign", name = found),
         LedgerEvent::Detached { seen: true, .. } => message!("media.event.left"),
         LedgerEvent::Detached { seen: false, .. } => message!("media.event.stayed"),
         LedgerEvent::Plugged { device, .. } => message!("media.event.plugged", name = device),
@@ -287,7 +288,8 @@ fn event(l: &LedgerLine) -> String {
         LedgerEvent::Verified { generation, check_code, .. } => {
             message!("media.event.verified", number = generation, code = check_code)
         }
-        LedgerEvent::Scrubbed { damaged, .. } => message!("media.event.scrubbed", count = damaged),
+        LedgerEvent::Scrubbed { damaged: 0, .. } => message!("media.event.scrubbed"),
+        LedgerEvent::Scrubbed { damaged, .. } => message!("media.event.damaged", count = damaged),
     };
     said.to_string()
 }
@@ -324,6 +326,9 @@ pub fn move_to(args: Move, context: &Context) -> Result<Outcome, CommandError> {
     let is_folder = account.kind == Some(MediumKind::Disk) && !account.was_mounted && account.device.is_none();
     if is_folder && why.is_none() {
         context.warn(&message!("media.moved-unproved", name = medium));
+    }
+    if let Some(before) = account.out_of_use.filter(|_| why.is_none()) {
+        context.warn(&message!("media.back-in-use", name = medium, why = words::out_of_use(before)));
     }
     let event = LedgerEvent::Moved { medium, to, by, witness, off_site, out_of_use: why, set: gone };
     let answer = event_answer(&event);

@@ -2,6 +2,7 @@
 
 use crate::cli::caged::{self, Needs};
 use crate::cli::context::Context;
+use crate::cli::environment::is_running;
 use crate::cli::noted::tell_what_backup_does;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::CommandError;
@@ -15,7 +16,7 @@ use azekura::answer::Clipped;
 use azekura::answer::media::{Health, Scrub, Unreadable};
 use azekura::format::object::Id;
 use azekura::format::seal::ReadBack;
-use azekura::job::media::found::enter_scrub;
+use azekura::job::media::found::{Unrecorded, enter_scrub};
 use azekura::job::media::scrub::{MediumHealth, Options, Report, log, scrub};
 use azekura::set::check::remember_damage;
 use azekura::set::open::OpenSet;
@@ -33,9 +34,11 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let from = context.medium(args.medium.as_deref())?;
+    // The cage does not reach the log of nights.
+    let unrecorded = Unrecorded::of(context.state_dir().ok().as_deref(), is_running);
     caged::enter(context, &Needs { medium: Some(&from), catalog: true, ledger: true, ..Needs::default() });
     let set = OpenSet::open(&from, args.set, context.loader())?.id;
-    let known = known_or_none(context, set, &from);
+    let known = known_or_none(context, set, &from, &unrecorded);
     let options = Options { from, set: args.set, known };
     let env = context.env(args.threads.map(usize::from));
     let report = {
@@ -54,6 +57,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let exit = match (answer.verdict, answer.read_back) {
         (Health::Good, ReadBack::Cached) => Exit::Incomplete,
         (Health::Good, _) => Exit::Good,
+        (Health::Unsealed, _) => Exit::Medium,
         _ => Exit::Damage,
     };
     Ok(Outcome::new(exit, text(&answer), &answer))
@@ -89,6 +93,7 @@ fn text(answer: &Scrub) -> String {
         (Health::Suspect, _) if answer.rolled_back && answer.faults.is_empty() => message!("scrub.suspect-rolled-back"),
         (Health::Suspect, _) if answer.faults.is_empty() => message!("scrub.suspect-foreign"),
         (Health::Suspect, _) => message!("scrub.suspect"),
+        (Health::Unsealed, _) => message!("scrub.unsealed"),
     };
     table.row(find("label.result"), result.to_string());
     table.text()
@@ -104,6 +109,7 @@ fn answer(r: &Report) -> Scrub {
             MediumHealth::Good => Health::Good,
             MediumHealth::CopyForward => Health::CopyForward,
             MediumHealth::Suspect => Health::Suspect,
+            MediumHealth::Unsealed => Health::Unsealed,
         },
         objects: r.objects,
         bytes: r.bytes,

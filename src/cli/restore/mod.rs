@@ -6,7 +6,7 @@ use crate::cli::caged::{self, Needs};
 use crate::cli::context::Context;
 use crate::cli::environment::absolute;
 use crate::cli::helper::Helper;
-use crate::cli::noted::{note_read, tell_whose, written_with};
+use crate::cli::noted::{note_read, tell_of_other, tell_what_backup_does, tell_whose, written_with};
 use crate::cli::trusted;
 use crate::cli::ui::exit::Exit;
 use crate::cli::ui::explain::{CommandError, io_reason};
@@ -32,6 +32,7 @@ use azekura::job::restore::{
 };
 use azekura::pipeline::target::TargetOptions;
 use azekura::report::provisional::{self, Provisional};
+use azekura::set::check::remember_damaged_packs;
 use scanned::Scanner;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -117,7 +118,8 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let commands = args.scan.as_ref().map(|command| ScanCommands::new(&command.0, &options.to));
     let mut scanner = commands.as_ref().map(Scanner::start);
     let target = (!options.dry_run).then_some((options.to.as_path(), options.target.privileged));
-    let unused = caged::enter(context, &Needs { medium: Some(&options.from), ledger: true, target, ..Needs::default() });
+    let unused =
+        caged::enter(context, &Needs { medium: Some(&options.from), catalog: true, ledger: true, target, ..Needs::default() });
     let started = Instant::now();
     let report = {
         let progress = context.progress();
@@ -129,6 +131,10 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     };
     unused.into_iter().for_each(Helper::keep);
     note_read(context, &MediumRead::in_part(report.set, &options.from, report.damaged_packs.len() as u64));
+    // Of a generation that was asked for, nothing newer was expected.
+    let is_newest_asked = options.generation.is_none() && options.expect.is_none();
+    let is_other = tell_of_other(context, report.set, &options.from, Some(report.newest)) && is_newest_asked;
+    remember(context, &report);
     let mut answer = answer(&report, &options);
     if !options.dry_run {
         measure(&mut answer, started.elapsed().as_secs_f64(), options.target.resume);
@@ -136,6 +142,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     talk(&answer, report.lacks_storages, context);
     words::otherwise_spelled(&report.otherwise_spelled).for_each(|m| context.talk(&m));
     let (mut exit, mut text) = (exit(&answer), text(&answer));
+    exit = if is_other { Exit::Damage } else { exit };
     // The result of the restore is complete by now, whatever becomes of the scanner.
     if let Some((commands, scanner)) = commands.as_ref().zip(scanner.as_mut()) {
         context.talk(&message!("scan.begins"));
@@ -145,6 +152,22 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
         text += &scanned::text(scan, &commands.scan[0]);
     }
     Ok(Outcome::new(exit, text, &answer))
+}
+
+/// Makes the next backup store again what is damaged.
+fn remember(context: &Context, report: &Report) {
+    let packs = &report.damaged_packs;
+    let Some(catalog) = (!packs.is_empty()).then(|| context.catalog()) else { return };
+    let remembered = catalog.and_then(|catalog| match catalog {
+        Some(mut catalog) => Ok(remember_damaged_packs(report.set, packs, &mut catalog)? > 0),
+        None => Ok(false),
+    });
+    let is_remembered = remembered.unwrap_or_else(|e| {
+        context.warn(&message!("verify.not-remembered"));
+        context.warn(&e.message);
+        false
+    });
+    tell_what_backup_does(context, report.set, is_remembered);
 }
 
 /// Notes how long the restore took. A speed is known where all of it was written in this time.

@@ -77,9 +77,14 @@ fn worded(judged: &Judged, is_quiet: bool, book: &LedgerContent, due: &Message) 
 fn of_source(judged: &Judged, due: &Message) -> Option<Problem> {
     let about = |source: &String, generation, of: Problem| Problem { source: Some(source.as_str().into()), generation, ..of };
     Some(match judged {
-        Judged::SourceNever { source } => {
-            let text = message!("status.problem.source-never", source = source);
-            let next = message!("status.do.source-never", source = source);
+        Judged::SourceNever { source, was_good } => {
+            let (text, next) = match was_good {
+                true => (message!("status.problem.source-nowhere", source = source), message!("status.do.source-nowhere")),
+                false => {
+                    let text = message!("status.problem.source-never", source = source);
+                    (text, message!("status.do.source-never", source = source))
+                }
+            };
             about(source, None, failure(ProblemName::SourceNever, &text, &next))
         }
         Judged::SourceOld { source, time: sealed, max_age_seconds } => {

@@ -156,6 +156,7 @@ pub const ASKING_ACTIONS: &[&str] = &[
     "status.do.source-ahead",
     "status.do.source-incomplete",
     "status.do.source-never",
+    "status.do.source-nowhere",
     "status.do.source-old",
 ];
 

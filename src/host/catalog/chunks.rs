@@ -3,6 +3,7 @@
 use super::{Catalog, CatalogError, SetRow, failure, number};
 use crate::format::pack::ChunkId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The location of a stored chunk.
@@ -61,6 +62,21 @@ pub struct ChunkLookup {
 }
 
 impl Catalog {
+    /// Whether the index has chunks in one of these objects.
+    pub fn has_chunks_in(&self, set: SetRow, objects: &BTreeSet<u64>) -> Result<bool, CatalogError> {
+        let run = || {
+            let mut q = self.db.prepare_cached("SELECT DISTINCT object FROM chunks WHERE in_set = ?1")?;
+            let mut rows = q.query([set.0])?;
+            while let Some(row) = rows.next()? {
+                if objects.contains(&number(row, 0)?) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        self.ask(run())
+    }
+
     /// Opens a lookup that finds only chunks in `oldest_object` and later objects.
     pub fn chunk_lookup(&self, set: SetRow, oldest_object: u64) -> Result<ChunkLookup, CatalogError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -307,6 +307,22 @@ impl Catalog {
         self.ask(run())
     }
 
+    /// Calls `f` with each object from number `first` on that a seal covers, ascending, and with the seal's generation.
+    pub fn each_sealed(&self, set: SetRow, first: u64, mut f: impl FnMut(Object, u64)) -> Result<()> {
+        let mut run = || {
+            let mut q = self.db.prepare_cached(
+                "SELECT number, kind, length, digest, sha256, generation FROM objects
+                WHERE in_set = ?1 AND number >= ?2 AND generation IS NOT NULL ORDER BY number",
+            )?;
+            let mut rows = q.query(params![set.0, first as i64])?;
+            while let Some(row) = rows.next()? {
+                f(object(row)?, number(row, 5)?);
+            }
+            Ok(())
+        };
+        self.ask(run())
+    }
+
     /// The digests of the heads of all durable seals, in their order.
     pub fn each_head(&self, set: SetRow, mut f: impl FnMut([u8; 32])) -> Result<()> {
         let mut run = || {

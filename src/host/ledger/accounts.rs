@@ -52,7 +52,12 @@ pub struct MediumAccount {
     pub is_mismatch_read: bool,
     /// It is newer than what this host remembered then.
     pub is_newer_than_host: bool,
-    /// When it was last read in full, and how many objects were damaged.
+    /// The newest generation on it when damage, or something else than this host wrote, was found; 0 if none was known.
+    pub doubted_to: Option<u64>,
+    /// Something that no seal covers was on it when it was read in full, and neither a verification nor a backup has found it
+    /// without since.
+    pub foreign: Option<String>,
+    /// When it was last read in full or damage was found on it, and how many objects were damaged.
     pub scrubbed: Option<(String, u64)>,
 }
 
@@ -64,7 +69,7 @@ pub fn only_with_device<'m>(media: &'m BTreeMap<String, MediumAccount>, device: 
 }
 
 impl MediumAccount {
-    /// When it was last read in full, something was damaged.
+    /// Damage was found on it, and nobody has found it whole since.
     pub fn is_damaged(&self) -> bool {
         self.scrubbed.as_ref().is_some_and(|(_, damaged)| *damaged > 0)
     }
@@ -88,6 +93,7 @@ impl MediumAccount {
             | LedgerEvent::Written { .. }
             | LedgerEvent::Full { .. }
             | LedgerEvent::Mismatched { .. }
+            | LedgerEvent::Foreign { .. }
             | LedgerEvent::Verified { .. }
             | LedgerEvent::Scrubbed { .. } => self.is_at_host(&l.time),
             _ => {}
@@ -104,7 +110,30 @@ impl MediumAccount {
     /// Something else than this host wrote is on it.
     fn is_other(&mut self, time: &str, is_read: bool, is_newer: bool) {
         (self.mismatched, self.is_newer_than_host) = (Some(time.to_owned()), is_newer);
+        self.doubt();
         self.is_mismatch_read |= is_read;
+    }
+
+    /// What it has now may not be there; what is written behind is.
+    fn doubt(&mut self) {
+        self.doubted_to = Some(self.written.as_ref().map_or(0, |(_, generation, _)| *generation));
+    }
+
+    /// All of it was read past the cache, and is what was written.
+    fn is_verified(&mut self, time: &str, generation: u64) {
+        self.unverified = self.unverified.filter(|n| *n > generation);
+        (self.scrubbed, self.mismatched, self.is_mismatch_read) = (Some((time.to_owned(), 0)), None, false);
+        (self.is_newer_than_host, self.foreign, self.doubted_to) = (false, None, None);
+    }
+
+    /// Damage was looked for.
+    fn is_scrubbed(&mut self, time: &str, damaged: u64) {
+        self.scrubbed = Some((time.to_owned(), damaged));
+        self.is_mismatch_read |= damaged > 0 && self.mismatched.is_some();
+        match damaged {
+            0 => (self.foreign, self.doubted_to) = (None, self.doubted_to.filter(|_| self.mismatched.is_some())),
+            _ => self.doubt(),
+        }
     }
 
     /// A line that only a medium at the host can have.
@@ -128,7 +157,9 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
             let joined = before.as_ref().and_then(|before| media.remove(before));
             let new = joined.map_or(new, |m| MediumAccount { name: name.clone(), ..m });
             let m = media.entry(name).or_insert(new);
-            m.unverified = m.unverified.filter(|_| m.set == *set);
+            if m.set != *set {
+                (m.unverified, m.foreign, m.doubted_to) = (None, None, m.doubted_to.map(|_| 0));
+            }
             (m.set, m.pool, m.kind) = (set.clone(), pool.clone(), *kind);
             m.device = device.clone().or(m.device.take());
             m.was_mounted |= *mounted;
@@ -167,18 +198,16 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
         }
         LedgerEvent::Written { generation, check_code, from_cache, .. } => {
             (m.written, m.is_full) = (Some((l.time.clone(), *generation, check_code.clone())), false);
-            m.unverified = from_cache.then_some(*generation).or(m.unverified);
+            // What somebody else has written and is still there, the night has named anew.
+            (m.unverified, m.foreign) = (from_cache.then_some(*generation).or(m.unverified), None);
         }
+        LedgerEvent::Foreign { found, .. } => m.foreign = Some(found.clone()),
         LedgerEvent::Contains { generation, check_code, sealed, .. } => {
             // What the ledger knows of it is newer.
             m.written.get_or_insert((sealed.clone(), *generation, check_code.clone()));
         }
         LedgerEvent::Full { .. } => m.is_full = true,
-        LedgerEvent::Verified { generation, .. } => {
-            m.unverified = m.unverified.filter(|n| n > generation);
-            (m.scrubbed, m.mismatched, m.is_mismatch_read) = (Some((l.time.clone(), 0)), None, false);
-            m.is_newer_than_host = false;
-        }
+        LedgerEvent::Verified { generation, .. } => m.is_verified(&l.time, *generation),
         LedgerEvent::Mismatched { in_full, is_newer, .. } => m.is_other(&l.time, *in_full, *is_newer),
         LedgerEvent::Plugged { .. } => m.found_at(&l.time),
         LedgerEvent::Unplugged { .. } | LedgerEvent::Detached { seen: true, .. } => {
@@ -186,10 +215,7 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
         }
         LedgerEvent::Detached { seen: false, .. } => m.stays = true,
         LedgerEvent::Moved { to, off_site, out_of_use, .. } => m.is_moved(to, *off_site, *out_of_use),
-        LedgerEvent::Scrubbed { damaged, .. } => {
-            m.scrubbed = Some((l.time.clone(), *damaged));
-            m.is_mismatch_read |= *damaged > 0 && m.mismatched.is_some();
-        }
+        LedgerEvent::Scrubbed { damaged, .. } => m.is_scrubbed(&l.time, *damaged),
         _ => {}
     }
     None

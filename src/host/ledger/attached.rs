@@ -110,6 +110,7 @@ impl Intervals {
             | LedgerEvent::Written { medium, .. }
             | LedgerEvent::Full { medium }
             | LedgerEvent::Mismatched { medium, .. }
+            | LedgerEvent::Foreign { medium, .. }
             | LedgerEvent::Verified { medium, .. }
             | LedgerEvent::Scrubbed { medium, .. } => self.found(medium, time),
             LedgerEvent::Plugged { medium, device, port } => self.plugged(medium.as_deref(), device, port.as_ref(), time),

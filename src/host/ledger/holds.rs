@@ -34,17 +34,21 @@ fn parse(text: &[u8]) -> Vec<LedgerLine> {
     text.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-/// Adds what the ledger has about holds and this file does not have, durably. Only who has locked the ledger may do it. Returns how
-/// many lines it has then.
-pub fn add(ledger: &Path, book: &LedgerContent) -> io::Result<u64> {
+/// Adds what the ledger has about holds and this file does not have, durably. Only who has locked the ledger may do it. `counted`:
+/// how many lines it had. Returns how many it should have then.
+///
+/// Where it has fewer, only the ledger's last line is added: that some were taken stays a finding until people have looked at it.
+pub fn add(ledger: &Path, book: &LedgerContent, counted: u64) -> io::Result<u64> {
     let known = read(ledger);
-    let mut lines = known.len() as u64;
-    for line in book.lines.iter().filter(|l| is_about_holds(&l.event) && !known.contains(l)) {
+    let is_short = (known.len() as u64) < counted;
+    let is_new = |l: &&LedgerLine| is_about_holds(&l.event) && !known.contains(l);
+    let new: Vec<&LedgerLine> = book.lines.iter().filter(is_new).collect();
+    let new = if is_short { &new[new.len().saturating_sub(1)..] } else { &new[..] };
+    for line in new {
         let text = serde_json::to_string(line)?;
         append_line(&path(ledger), |_| Ok(text)).map_err(|(_, e)| e)?;
-        lines += 1;
     }
-    Ok(lines)
+    Ok(counted.max(known.len() as u64) + new.len() as u64)
 }
 
 /// Whether an event begins a hold, or has to do with its end.

@@ -85,8 +85,8 @@ impl<'a> EntryMerge<'a> {
 
     fn passed(&mut self) -> (&mut PreviousEntries, PassedEntries<'_, 'a>) {
         let Self { previous, unread, batches, tally, watcher, lacking, .. } = self;
-        let is_trusted = previous.is_trusted;
-        (previous, PassedEntries { unread, batches, tally, watcher, lacking, is_trusted })
+        let may_be_taken_over = previous.may_be_taken_over;
+        (previous, PassedEntries { unread, batches, tally, watcher, lacking, may_be_taken_over })
     }
 
     /// Whether the last generation has an entry of this path.

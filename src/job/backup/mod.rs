@@ -14,6 +14,7 @@ mod host_history;
 mod lacking;
 mod large_file;
 mod linked_files;
+mod listed_medium;
 mod merge;
 mod options;
 mod pack_queue;

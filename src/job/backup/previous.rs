@@ -26,16 +26,25 @@ pub struct PreviousEntries {
     pub started: i64,
     /// Entries that have not changed are copied. Otherwise everything is read, and only compared with what was there.
     pub is_trusted: bool,
+    /// What lies in places that cannot be read is copied. Otherwise it may point to what is damaged, or may not be referenced.
+    pub may_be_taken_over: bool,
     /// There is no copy, and no power failure explains that.
     pub is_lost: bool,
 }
 
 impl PreviousEntries {
-    /// The host's copy of the last entry stream if it is whole; otherwise none, and everything is read. `is_trusted`:
-    /// see the field.
-    pub fn of(set: &SetWriter, is_trusted: bool, env: &Env) -> Result<Self> {
-        let none =
-            Self { stream: None, record: Vec::new(), is_ahead: false, started: i64::MIN, is_trusted: true, is_lost: false };
+    /// The host's copy of the last entry stream if it is whole; otherwise none, and everything is read. `is_trusted`,
+    /// `may_be_taken_over`: see the fields.
+    pub fn of(set: &SetWriter, is_trusted: bool, may_be_taken_over: bool, env: &Env) -> Result<Self> {
+        let none = Self {
+            stream: None,
+            record: Vec::new(),
+            is_ahead: false,
+            started: i64::MIN,
+            is_trusted: true,
+            may_be_taken_over,
+            is_lost: false,
+        };
         let Some(last) = &set.log.last else { return Ok(none) };
         // The name of the newer one may not have reached the disk. Of an adopted generation the host never had any.
         let is_lost = || {

@@ -7,6 +7,7 @@ use crate::format::object::Id;
 use crate::format::seal::{ReadBack, Verdict};
 use crate::format::watch::Alarm;
 use crate::job::incident::hold::HoldError;
+use crate::set::check::Damage;
 use crate::set::writer::{Closed, Opened, WriteError};
 
 /// The generation that raised an alarm first.
@@ -72,6 +73,8 @@ pub struct Report {
     pub litter: Vec<String>,
     /// What is on the medium and no seal covers: somebody else has written there.
     pub foreign: Vec<String>,
+    /// Objects on it that were sealed and are gone, or have another length: a listing shows no more. Ascending by number.
+    pub damage: Vec<Damage>,
 }
 
 impl Report {

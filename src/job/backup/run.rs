@@ -6,6 +6,7 @@ use super::entry_stream::CollectedStream;
 use super::freshness::{hours_since, in_hours, stale_hours};
 use super::host_history::host_histories;
 use super::lacking::{self, Lacking};
+use super::listed_medium::ListedMedium;
 use super::pick_list::pick_list;
 use super::previous::PreviousEntries;
 use super::sources::{OpenTrees, check_kinds, find_absent, find_elsewhere, identify};
@@ -31,6 +32,7 @@ use crate::job::incident::hold::{self, HoldError};
 use crate::pipeline::compressor::{Compressor, DEFAULT_LEVEL};
 use crate::pipeline::encryptor::{Encryptor, Recipients};
 use crate::pipeline::source::SourceTree;
+use crate::set::check::remember_damage;
 use crate::set::writer::{self, Closed, NewSet, Opened, SealFacts, SetWriter, WriteError, WriteTarget};
 use crate::tripwire::all_sets::HostHistory;
 use crate::tripwire::{RaisedAlarm, WatchedSource, Watcher};
@@ -59,7 +61,11 @@ pub struct Run<'a> {
     stores_everything: bool,
     /// Read everything, whatever its times say.
     is_full: bool,
+    /// What lies in places that cannot be read may be taken over from the last generation.
+    may_take_over: bool,
     lacking: Lacking,
+    /// What a listing has shown of the medium before this run.
+    shown: ListedMedium,
 }
 
 /// What the stations have stored.
@@ -103,6 +109,7 @@ impl<'a> Run<'a> {
             tally.finding(FindingKind::Damage, object_path(*number, ObjectKind::Seal).as_bytes(), "the seal is gone".into());
         }
 
+        let shown = look_at_medium(&mut set, options)?;
         let (catalog, row, log) = (&set.host.catalog, set.host.row, &mut set.log);
         log.oldest_referenced = catalog.oldest_referenced_object(row)?;
         let referenced_media = catalog.media_from(row, log.oldest_referenced)?;
@@ -112,7 +119,8 @@ impl<'a> Run<'a> {
             log.oldest_referenced = log.next;
         }
         // Entries of the last generation may point into packs that were found damaged since.
-        let is_full = options.full || stores_everything || catalog.wants_reread(row)?;
+        let may_take_over = !stores_everything && !catalog.wants_reread(row)?;
+        let is_full = options.full || !may_take_over;
         let lacking = Lacking::of(&set.host.state);
         Ok(Self {
             options,
@@ -129,13 +137,15 @@ impl<'a> Run<'a> {
             first_new,
             stores_everything,
             is_full,
+            may_take_over,
             lacking,
+            shown,
         })
     }
 
     /// Reads the sources and stores what the set does not have.
     pub fn store(&mut self) -> Result<StoredContent> {
-        let previous = PreviousEntries::of(&self.set, !self.is_full, self.env)?;
+        let previous = PreviousEntries::of(&self.set, !self.is_full, self.may_take_over, self.env)?;
         let (last, is_judged) = (self.last_generation()?, !self.options.quarantine);
         let kept = &self.set.host.state;
         let night = NightLog::of(&self.options.state).last_of(&kept.id().to_string());
@@ -253,7 +263,7 @@ impl<'a> Run<'a> {
         let added = objects.iter().filter(|o| o.number >= self.first_new || self.opened != Opened::Known);
         let (added_bytes, added_objects) = added.fold((0, 0), |(bytes, n), o| (bytes + o.length, n + 1));
         let SetWriter { host, mounted, .. } = &self.set;
-        let (foreign, litter) = beside(&self.set);
+        let (foreign, litter) = beside(&self.set, self.shown.foreign);
         Ok(Report {
             set: host.id(),
             set_name: host.info.name.clone(),
@@ -280,6 +290,7 @@ impl<'a> Run<'a> {
             // A remark, for which nothing fails.
             litter,
             foreign,
+            damage: self.shown.damage,
         })
     }
 
@@ -420,13 +431,28 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Compares what is on the medium with what was sealed. What is damaged is stored again tonight, if a generation needs it.
+fn look_at_medium(set: &mut SetWriter, options: &Options) -> Result<ListedMedium> {
+    let id = set.host.id();
+    let at_rest = NightLog::of(&options.state).at_rest(Some(std::process::id()));
+    let shown = ListedMedium::of(set, at_rest.get(&id.to_string()).copied())?;
+    let damaged = shown.damage.iter().map(|d| d.object).filter(|o| o.kind == ObjectKind::Pack);
+    let packs: BTreeSet<u64> = damaged.map(|o| o.number).collect();
+    let (catalog, row) = (&mut set.host.catalog, set.host.row);
+    // What was stored again since it was found is no news.
+    if !packs.is_empty() && catalog.has_chunks_in(row, &packs).map_err(WriteError::from)? {
+        remember_damage(id, &shown.damage, catalog).map_err(WriteError::from)?;
+    }
+    Ok(shown)
+}
+
 /// What is on a medium and belongs to no generation, after its last seal: what somebody else has written there, and what desktop
-/// systems have left. Where the medium cannot be listed any more, whoever reads it next finds that.
-fn beside(set: &SetWriter) -> (Vec<String>, Vec<String>) {
+/// systems have left. `before`: what somebody else had written there before the run. Where the medium cannot be listed any more, whoever reads it next finds that.
+fn beside(set: &SetWriter, before: Vec<String>) -> (Vec<String>, Vec<String>) {
     let listing = set.mounted.medium.list().unwrap_or_default();
     let names = listing.foreign.iter().map(|name| name.to_string_lossy().into_owned());
     let behind = listing.objects.iter().filter(|o| o.number >= set.log.next);
-    (names.chain(behind.map(|o| object_path(o.number, o.kind))).collect(), listing.litter_names())
+    (names.chain(behind.map(|o| object_path(o.number, o.kind))).chain(before).collect(), listing.litter_names())
 }
 
 /// Generations are numbered by their order, never by the clock. But their age is judged by it, and a source's files, too:

@@ -67,7 +67,7 @@ pub struct PassedEntries<'a, 'b> {
     /// Of the last generation.
     pub lacking: &'a Lacking,
     /// Records of the last generation may be used again.
-    pub is_trusted: bool,
+    pub may_be_taken_over: bool,
 }
 
 impl PassedEntries<'_, '_> {
@@ -84,7 +84,7 @@ impl PassedEntries<'_, '_> {
         self.watcher.there(head.path, files, head.size);
         // A further name is nothing without the first one, and that may have changed where some could be read.
         let has_first_name = head.link_to.is_none_or(|first| !place.is_partly_read && lies_in(first, &place.path));
-        if !self.is_trusted || !head.good || !has_first_name {
+        if !self.may_be_taken_over || !head.good || !has_first_name {
             place.left_out += 1;
             return Ok(());
         }

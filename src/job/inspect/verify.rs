@@ -5,7 +5,7 @@ use super::Result;
 use crate::env::Env;
 use crate::event::{Event, Observer, Phase};
 use crate::format::check_code::{CheckCode, WrittenCode};
-use crate::format::object::{Id, Object, ObjectKind};
+use crate::format::object::{Id, Object, ObjectKind, object_path};
 use crate::format::seal::{ReadBack, Verdict};
 use crate::medium::Listed;
 use crate::seal::chain::{Chain, Fault, FaultKind, SealLink};
@@ -35,6 +35,8 @@ pub struct HostRecord {
     pub seals: Vec<(u64, [u8; 32])>,
     /// Of the copies that the medium may be, by the ledger, the check code of the newest generation.
     pub copies: Vec<String>,
+    /// The generation behind which no run of this host can have left anything ([`crate::host::nights::NightLog::at_rest`]).
+    pub at_rest: Option<u64>,
 }
 
 impl Options {
@@ -203,6 +205,9 @@ pub fn verify_chain(opened: &OpenSet, chain: &Chain, options: &Options, env: &En
         bytes: l.objects.iter().map(|o| o.length).sum::<u64>() + l.length,
         damaged: damage.iter().filter(|d| d.generation == l.seal.generation).count() as u64,
     });
+    let known = known_in(chain, &options.known);
+    let mut foreign = opened.foreign(chain)?;
+    foreign.extend(written_behind(chain, &options.known, known));
     Ok(Report {
         set: chain.set,
         set_name: set_name(chain),
@@ -211,7 +216,7 @@ pub fn verify_chain(opened: &OpenSet, chain: &Chain, options: &Options, env: &En
         faults: chain.faults.clone(),
         damage,
         leftovers: chain.leftovers.clone(),
-        foreign: opened.foreign(chain)?,
+        foreign,
         litter: chain.listing.litter_names(),
         objects: all.len() as u64 + chain.links.len() as u64 - absent_objects,
         bytes: bytes - absent_bytes,
@@ -219,9 +224,21 @@ pub fn verify_chain(opened: &OpenSet, chain: &Chain, options: &Options, env: &En
         elsewhere: elsewhere as u64,
         read_back,
         expected: None,
-        known: known_in(chain, &options.known),
+        known,
         next_key: chain.links.iter().rfind(|l| l.is_proven()).map(|l| l.seal.next),
     })
+}
+
+/// The paths of what lies behind the newest seal of a medium where no run of this host can have left anything: somebody else has
+/// written it. `known`: the seal that the host remembers.
+pub fn written_behind(chain: &Chain, record: &HostRecord, known: Option<Expected>) -> Vec<String> {
+    let is_at_rest = |generation: u64| record.at_rest == Some(generation) && record.copies.is_empty();
+    match known {
+        Some(Expected::Found { generation, newer: 0 }) if is_at_rest(generation) => {
+            chain.leftovers.iter().map(|l| object_path(l.number, l.kind)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The numbers of those faults in a chain that are half a seal behind the newest one that the host knows: a run ended within it, and

@@ -28,6 +28,8 @@ pub struct DataCopy {
     pub attached: bool,
     /// That it left is known from a person alone.
     pub left_by_word: bool,
+    /// Another set on the same disk was written later: one fire destroys both, and they count once.
+    pub is_passed: bool,
 }
 
 /// Something that makes the copies less safe than they could be.
@@ -78,9 +80,27 @@ fn told_copies(book: &LedgerContent) -> Vec<DataCopy> {
     let copy = |m: MediumAccount| {
         let (time, generation, check_code) = m.written?;
         let (location, off_site, attached, left_by_word) = (m.location, m.off_site, m.at_host, m.left_by_word);
-        Some(DataCopy { medium: m.name, kind: m.kind, location, off_site, time, generation, check_code, attached, left_by_word })
+        let (medium, kind, is_passed) = (m.name, m.kind, false);
+        Some(DataCopy { medium, kind, location, off_site, time, generation, check_code, attached, left_by_word, is_passed })
     };
-    book.media().into_values().filter(|m| m.out_of_use.is_none()).filter_map(copy).collect()
+    let media: Vec<MediumAccount> =
+        book.media().into_values().filter(|m| m.out_of_use.is_none() && m.written.is_some()).collect();
+    let passed: BTreeSet<String> = passed_on_their_disks(&media).into_iter().collect();
+    let copies = media.into_iter().filter_map(copy);
+    copies.map(|copy| DataCopy { is_passed: passed.contains(&copy.medium), ..copy }).collect()
+}
+
+/// Of several sets on one disk, the names of those that were not written last. Media of a pool and copies are disks of their own,
+/// although a dock may give them one name; of others, what is in the same hardware, or where none is known at the same path, is one
+/// disk.
+fn passed_on_their_disks(media: &[MediumAccount]) -> Vec<String> {
+    let disk = |m: &MediumAccount| (m.pool.is_none() && !m.is_copy).then(|| m.device.clone().or(m.at.clone())).flatten();
+    let order = |m: &MediumAccount| (m.written.as_ref().map(|(time, _, _)| time.clone()), m.name.clone());
+    let is_passed = |m: &&MediumAccount| {
+        let of_disk = disk(m);
+        of_disk.is_some() && media.iter().any(|other| disk(other) == of_disk && order(other) > order(m))
+    };
+    media.iter().filter(is_passed).map(|m| m.name.clone()).collect()
 }
 
 /// The risks of the copies, whatever rule applies. What is not used any more is none of them, and has generations on it all
@@ -93,9 +113,10 @@ pub fn risks(copies: &[DataCopy], book: &LedgerContent) -> Vec<CopyRisk> {
 
 /// Counts copies, kinds of media and copies off site, with the data in use.
 pub fn count_321(copies: &[DataCopy]) -> (u64, u64, u64) {
+    let copies = || copies.iter().filter(|c| !c.is_passed);
     // A medium of unknown kind does not count as another kind.
-    let kinds: BTreeSet<MediumKind> = copies.iter().filter_map(|c| c.kind).chain([MediumKind::Disk]).collect();
-    (copies.len() as u64 + 1, kinds.len() as u64, copies.iter().filter(|c| c.off_site).count() as u64)
+    let kinds: BTreeSet<MediumKind> = copies().filter_map(|c| c.kind).chain([MediumKind::Disk]).collect();
+    (copies().count() as u64 + 1, kinds.len() as u64, copies().filter(|c| c.off_site).count() as u64)
 }
 
 /// The risks that the 3-2-1 rule excludes.
@@ -112,7 +133,7 @@ pub fn risks_321(copies: &[DataCopy]) -> Vec<CopyRisk> {
         risks.push(CopyRisk::NoneOffSite);
     }
     let mut locations: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for c in copies {
+    for c in copies.iter().filter(|c| !c.is_passed) {
         match &c.location {
             Some(location) => locations.entry(location).or_default().push(c.medium.clone()),
             None => risks.push(CopyRisk::LocationUnknown { medium: c.medium.clone() }),
@@ -138,7 +159,32 @@ mod tests {
             check_code: "JHFB".into(),
             attached: false,
             left_by_word: false,
+            is_passed: false,
         }
+    }
+
+    #[test]
+    fn sets_on_one_disk_are_one_copy() {
+        let medium = |name: &str, written: &str, device: Option<&str>, pool: Option<&str>| MediumAccount {
+            name: name.into(),
+            device: device.map(Into::into),
+            pool: pool.map(Into::into),
+            at: Some("/mnt".into()),
+            written: Some((written.into(), 1, String::new())),
+            ..MediumAccount::default()
+        };
+        let (old, new) = ("2026-11-01T01:00:00Z", "2026-12-01T01:00:00Z");
+        let passed = |a: MediumAccount, b: MediumAccount| passed_on_their_disks(&[a, b]);
+        assert_eq!(passed(medium("a", new, Some("USB 1"), None), medium("b", old, Some("USB 1"), None)), ["b"]);
+        assert_eq!(passed(medium("a", old, None, None), medium("b", new, None, None)), ["a"], "in one folder");
+        assert_eq!(passed(medium("a", old, Some("USB 1"), None), medium("b", new, Some("USB 2"), None)), [""; 0]);
+        let in_dock = |name, written| medium(name, written, Some("dock"), Some("daily"));
+        assert_eq!(passed(in_dock("a", old), in_dock("b", new)), [""; 0]);
+        let copied = MediumAccount { is_copy: true, ..medium("b", new, Some("dock"), None) };
+        assert_eq!(passed(medium("a", old, Some("dock"), None), copied), [""; 0]);
+        let once =
+            [DataCopy { is_passed: true, ..copy("a", MediumKind::Disk, None, false) }, copy("b", MediumKind::Disk, None, false)];
+        assert_eq!((count_321(&once).0, risks_321(&once).len()), (2, 4));
     }
 
     #[test]

@@ -16,12 +16,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What a medium that was read in full is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MediumState {
     /// So many objects are damaged, and so much does not fit in the chain of seals; 0: it is good.
     Damaged(u64),
     /// It can be read and fits in itself, but is not what this host wrote last: it was rolled back or replaced.
     Other,
+    /// What this host wrote is whole, and there is something that no seal covers. This is the first of the names.
+    Foreign(String),
     /// It is whole, and newer than what this host remembers: the host was set back.
     Newer,
 }
@@ -35,7 +37,7 @@ fn enter_into_ledger(
     set: Id,
     at: &Path,
     newest: Option<u64>,
-    found: MediumState,
+    found: &MediumState,
     env: &Env,
 ) -> Result<Option<String>, LedgerError> {
     let ledger = Ledger::of(state);
@@ -47,20 +49,23 @@ fn enter_into_ledger(
     };
     let may_be: Vec<&MediumAccount> = match likely {
         Some(m) => vec![m],
-        None if found == MediumState::Damaged(0) => Vec::new(),
+        None if *found == MediumState::Damaged(0) => Vec::new(),
         None => {
             let of_set = || may_be_at(&media, set, at).into_iter().filter(|m| m.out_of_use.is_none());
             let written = |m: &&MediumAccount| newest.is_some() && m.written.as_ref().map(|(_, n, _)| *n) == newest;
             let exactly: Vec<_> = of_set().filter(written).collect();
             // What was rolled back has the newest generation of an older copy.
-            if exactly.is_empty() || found == MediumState::Other { of_set().collect() } else { exactly }
+            if exactly.is_empty() || *found == MediumState::Other { of_set().collect() } else { exactly }
         }
     };
     for m in &may_be {
         let medium = m.name.clone();
         let is_known = |damaged: u64| damaged > 0 && m.scrubbed.as_ref().is_some_and(|(_, known)| *known == damaged);
         let event = match found {
-            MediumState::Damaged(damaged) if !is_known(damaged) => LedgerEvent::Scrubbed { medium, damaged },
+            MediumState::Damaged(damaged) if !is_known(*damaged) => LedgerEvent::Scrubbed { medium, damaged: *damaged },
+            MediumState::Foreign(name) if m.foreign.as_ref() != Some(name) => {
+                LedgerEvent::Foreign { medium, found: name.clone() }
+            }
             MediumState::Other if !m.is_mismatch_read => {
                 let found = "the last seal that this host remembers is not on it".into();
                 LedgerEvent::Mismatched { medium, found, in_full: true, is_newer: false }
@@ -101,6 +106,11 @@ pub enum Verified {
         /// The medium's name.
         medium: String,
     },
+    /// Something that no seal covers is on it: it is in the ledger.
+    Foreign {
+        /// The medium's name.
+        medium: String,
+    },
     /// Damage was found: it is in the ledger.
     Damaged {
         /// The medium's name.
@@ -114,6 +124,8 @@ pub struct Unrecorded {
     /// Of each set whose file can be read, the public halves of its seal keys. A run makes the next one durable before its seal names
     /// it, so a seal that names neither is of a host that remembered more.
     keys: BTreeMap<String, Vec<[u8; 32]>>,
+    /// Of each set, the generation behind which none can have left anything.
+    at_rest: BTreeMap<String, u64>,
     /// A run is under way.
     is_running: bool,
 }
@@ -126,8 +138,14 @@ impl Unrecorded {
         let sets = StateDir::of(state).sets().into_iter();
         Self {
             keys: sets.filter_map(|s| Some((s.id().to_string(), SealKeys::public_halves(&s.seal_keys())?))).collect(),
+            at_rest: NightLog::of(state).at_rest(None),
             is_running: nights.iter().any(|n| n.end.is_none() && is_running(n.process)),
         }
+    }
+
+    /// The generation of a set behind which no run can have left anything.
+    pub fn at_rest(&self, set: Id) -> Option<u64> {
+        self.at_rest.get(&set.to_string()).copied()
     }
 
     /// Whether a medium has generations that this host does not know, and that none of its runs has sealed.
@@ -187,6 +205,7 @@ impl<'r> MediumRead<'r> {
                 _ if unrecorded.is_set_back(report) => MediumState::Newer,
                 _ if !is_damage => MediumState::Damaged(0),
                 1 if is_missed => MediumState::Other,
+                0 => foreign_or_good(&report.foreign),
                 damaged => MediumState::Damaged(damaged),
             },
             is_proved: Some(report.is_good() && report.read_back != ReadBack::Cached),
@@ -237,18 +256,35 @@ pub fn enter_alarms(state: &Path, (set, name, generations): (Id, &str, &[u64]), 
     Ok(new)
 }
 
+/// The medium of a set at a path, where it is known not to be what this host wrote last: somebody has found that, or its newest
+/// generation is older than the one in the ledger.
+pub fn known_as_other(state: &Path, set: Id, at: &Path, newest: Option<u64>) -> Result<Option<String>, LedgerError> {
+    let media = Ledger::of(state).read()?.media();
+    let Some(m) = medium_at(&media, set, at) else { return Ok(None) };
+    let is_older = m.written.as_ref().is_some_and(|(_, last, _)| newest.is_none_or(|newest| newest < *last));
+    let is_other = m.mismatched.is_some() && !m.is_newer_than_host;
+    Ok((is_older || is_other).then(|| m.name.clone()))
+}
+
 /// Enters into the ledger what a scrub has found. Returns the names of the media; `None` if the ledger contains none.
 pub fn enter_scrub(state: &Path, report: &scrub::Report, env: &Env) -> Result<Option<String>, LedgerError> {
     let found = match report.damaged() - report.torn_seals {
         1 if report.rolled_back => MediumState::Other,
-        // Half a seal is no damage, nor is what somebody else has written; but such a medium was not found good.
-        0 if report.torn_seals > 0 || !report.foreign.is_empty() => {
+        // Half a seal is no damage; but such a medium was not found good.
+        _ if report.verdict() == scrub::MediumHealth::Unsealed => return Ok(None),
+        0 if report.torn_seals > 0 && report.foreign.is_empty() => {
             recognise(state, &[report.set], &report.path, env)?;
             return Ok(None);
         }
+        0 => foreign_or_good(&report.foreign),
         damaged => MediumState::Damaged(damaged),
     };
-    enter_into_ledger(state, report.set, &report.path, report.newest, found, env)
+    enter_into_ledger(state, report.set, &report.path, report.newest, &found, env)
+}
+
+/// What a medium is on which everything that is sealed is whole. `foreign`: names of what no seal covers.
+fn foreign_or_good(foreign: &[String]) -> MediumState {
+    foreign.first().map_or(MediumState::Damaged(0), |name| MediumState::Foreign(name.clone()))
 }
 
 /// Enters into the ledger what was found out about a medium, where it waits for that or something is damaged.
@@ -256,10 +292,11 @@ pub fn enter_read(state: &Path, read: &MediumRead, env: &Env) -> Result<Verified
     let MediumRead { set, at, newest, found, is_proved, .. } = read;
     if *found != MediumState::Damaged(0) {
         let newest = newest.as_ref().map(|(generation, _)| *generation);
-        let entered = enter_into_ledger(state, *set, at, newest, *found, env)?;
+        let entered = enter_into_ledger(state, *set, at, newest, found, env)?;
         return Ok(entered.map_or(Verified::NotNeeded, |medium| match found {
             MediumState::Other => Verified::Mismatched { medium },
             MediumState::Newer => Verified::Newer { medium },
+            MediumState::Foreign(_) => Verified::Foreign { medium },
             MediumState::Damaged(_) => Verified::Damaged { medium },
         }));
     }
@@ -268,7 +305,7 @@ pub fn enter_read(state: &Path, read: &MediumRead, env: &Env) -> Result<Verified
     let ledger = Ledger::of(state);
     let media = ledger.read()?.media();
     let id = set.to_string();
-    let waits = |m: &MediumAccount| m.unverified.is_some() || m.is_doubtful();
+    let waits = |m: &MediumAccount| m.unverified.is_some() || m.foreign.is_some() || m.is_doubtful();
     if media.values().all(|m| m.set != id || !waits(m)) {
         return Ok(Verified::NotNeeded);
     }
@@ -340,23 +377,24 @@ mod tests {
     /// By a host that knows these keys; `None`: of none.
     fn found(report: &Report, keys: Option<&[[u8; 32]]>, is_running: bool) -> MediumState {
         let keys = keys.map(|keys| (SET.to_string(), keys.to_vec())).into_iter().collect();
-        MediumRead::of(report, Path::new("/mnt"), &Unrecorded { keys, is_running }).found
+        MediumRead::of(report, Path::new("/mnt"), &Unrecorded { keys, is_running, ..Unrecorded::default() }).found
     }
 
     /// A run that was cut off behind its seal has prepared the key that the seal names. A state that was set back has not, whatever
     /// its log of nights says.
     #[test]
     fn a_generation_that_no_run_of_this_host_has_sealed_shows_that_it_was_set_back() {
-        let (good, set_back) = (MediumState::Damaged(0), MediumState::Newer);
+        const GOOD: MediumState = MediumState::Damaged(0);
+        const SET_BACK: MediumState = MediumState::Newer;
         let (own, other) = ([[1; 32], NEXT], [[1; 32], [2; 32]]);
-        assert_eq!([0, 1, 2].map(|newer| found(&report(newer), Some(&own), false)), [good, good, good]);
-        assert_eq!([0, 1, 2].map(|newer| found(&report(newer), Some(&other), false)), [good, set_back, set_back]);
+        assert_eq!([0, 1, 2].map(|newer| found(&report(newer), Some(&own), false)), [GOOD, GOOD, GOOD]);
+        assert_eq!([0, 1, 2].map(|newer| found(&report(newer), Some(&other), false)), [GOOD, SET_BACK, SET_BACK]);
         assert_eq!(
             [0, 1, 2].map(|newer| found(&report(newer), Some(&other[..1]), true)),
-            [good, good, set_back],
+            [GOOD, GOOD, SET_BACK],
             "it is running"
         );
-        assert_eq!([0, 1, 2].map(|newer| found(&report(newer), None, false)), [good, good, set_back], "the keys are lost");
+        assert_eq!([0, 1, 2].map(|newer| found(&report(newer), None, false)), [GOOD, GOOD, SET_BACK], "the keys are lost");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::env::Env;
 use crate::format::check_code::CheckCode;
 use crate::format::object::Id;
 use crate::host::ledger::{Ledger, LedgerEvent, MediumAccount};
-use crate::host::state::StateDir;
+use crate::host::state::{SetState, StateDir};
 use crate::job::backup::BackupError;
 use crate::job::media::rotation::Pool;
 use crate::medium::tape::st::is_drive;
@@ -58,7 +58,7 @@ fn begin(options: &InitOptions, env: &Env) -> Result<Id> {
     let book = ledger.read()?;
     let media = book.media();
     // What the host needs to go on with its set was lost: a new one is begun beside it.
-    let is_lost = |m: &MediumAccount| !m.is_copy && m.set.parse().is_ok_and(|set| state.set(set).is_none());
+    let is_lost = |m: &MediumAccount| !m.is_copy && m.set.parse().is_ok_and(|set| !has_all_of(&state, set));
     if media.get(&options.name).is_some_and(|m| !is_lost(m)) {
         return Err(MediaError::Taken { name: options.name.clone() });
     }
@@ -88,6 +88,11 @@ fn begin(options: &InitOptions, env: &Env) -> Result<Id> {
         ledger.write(&env.time_text(), LedgerEvent::Contains { medium, generation, check_code: newest.check_code, sealed })?;
     }
     Ok(set)
+}
+
+/// Whether this host has what it needs to go on with a set.
+fn has_all_of(state: &StateDir, set: Id) -> bool {
+    state.set(set).is_some_and(|ours| ours.is_whole())
 }
 
 /// The newest generation on a medium whose seals are valid.
@@ -141,7 +146,8 @@ fn begun_earlier(
 ) -> Result<Option<Id>> {
     let sets = sets_at(&options.at, env)?;
     let is_ours = |s: &SetOnMedium| {
-        let is_open = state.set(s.id).map(|ours| ours.info()).transpose()?.is_some_and(|info| !info.quarantine);
+        let ours = state.set(s.id).filter(SetState::is_whole);
+        let is_open = ours.map(|ours| ours.info()).transpose()?.is_some_and(|info| !info.quarantine);
         // Without a pool the ledger has it under the set's name; it takes its name on the sticker now.
         let is_free = |m: &MediumAccount| m.set != s.id.to_string() || options.pool.is_some() && m.pool.is_none() && !m.is_copy;
         Ok::<_, MediaError>(is_open && media.values().all(is_free))

@@ -187,14 +187,7 @@ pub fn night(
         let (medium, set) = (medium.clone(), report.set.to_string());
         ledger_error = enter(LedgerEvent::Registered { medium, set, pool, device, kind, mounted }).err();
     }
-    let written = enter(LedgerEvent::Written {
-        medium: medium.clone(),
-        generation: report.generation,
-        check_code: report.check_code.to_string(),
-        verdict: report.verdict.name().to_owned(),
-        from_cache: report.read_back == ReadBack::Cached,
-    });
-    ledger_error = written.err().or(ledger_error);
+    ledger_error = enter_written(&report, &medium, &ledger, env).err().or(ledger_error);
     let (gone, unwritten) = detach(&options, report.set, &medium, eject, env);
     ledger_error = unwritten.or(ledger_error);
     Ok(PoolNight::Done { came_back, turn, report: Box::new(report), gone, ledger_error })
@@ -279,6 +272,23 @@ pub fn night_alone(options: &Options, env: &Env, observer: &dyn Observer) -> Res
     done.map_err(|e| explained(e, options, env))
 }
 
+/// Enters what a backup has written, and before that what it has found damaged: what it has written is behind the damage. Where damage
+/// is known, more may be known of it than a listing shows.
+fn enter_written(report: &backup::Report, medium: &str, ledger: &Ledger, env: &Env) -> Result<(), LedgerError> {
+    let enter = |event| ledger.write(&env.time_text(), event);
+    let (medium, damaged) = (medium.to_owned(), report.damage.len() as u64);
+    if damaged > 0 && !ledger.read()?.media().get(&medium).is_some_and(MediumAccount::is_damaged) {
+        enter(LedgerEvent::Scrubbed { medium: medium.clone(), damaged })?;
+    }
+    enter(LedgerEvent::Written {
+        medium,
+        generation: report.generation,
+        check_code: report.check_code.to_string(),
+        verdict: report.verdict.name().to_owned(),
+        from_cache: report.read_back == ReadBack::Cached,
+    })
+}
+
 /// Enters what a backup without a pool has written into the ledger; its medium too, if the ledger does not know it yet.
 /// Returns the ledger's name of the medium.
 pub fn enter_alone(options: &Options, report: &backup::Report, env: &Env) -> (String, Option<LedgerError>) {
@@ -307,13 +317,7 @@ pub fn enter_alone(options: &Options, report: &backup::Report, env: &Env) -> (St
             enter(LedgerEvent::Registered { medium, set: set.clone(), pool: None, device, kind, mounted })?;
         }
         enter(LedgerEvent::Attached { medium: medium.clone(), at: options.to.display().to_string(), device, mounted })?;
-        enter(LedgerEvent::Written {
-            medium: medium.clone(),
-            generation: report.generation,
-            check_code: report.check_code.to_string(),
-            verdict: report.verdict.name().to_owned(),
-            from_cache: report.read_back == ReadBack::Cached,
-        })?;
+        enter_written(report, &medium, &ledger, env)?;
         Ok(medium)
     };
     run().map_or_else(|e| (name.clone(), Some(e)), |medium| (medium, None))

@@ -124,7 +124,7 @@ pub enum FoundMedium {
         /// Why.
         why: OutOfUse,
     },
-    /// When the medium was last read in full, something was damaged.
+    /// Damage was found on the medium, and nobody has found it whole since.
     Damaged {
         /// The medium.
         medium: String,

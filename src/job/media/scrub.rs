@@ -13,7 +13,7 @@ use crate::format::object::{Id, Object, file_name};
 use crate::format::seal::ReadBack;
 use crate::host::catalog::{Catalog, CatalogError};
 use crate::job::inspect::InspectError;
-use crate::job::inspect::verify::{Expected, HostRecord, known_in, torn_seals};
+use crate::job::inspect::verify::{Expected, HostRecord, known_in, torn_seals, written_behind};
 use crate::medium::ErrorCategory;
 use crate::seal::chain::{Chain, Fault, FaultKind};
 use crate::set::check::{Damage, absent, check_objects, sealed_here};
@@ -41,6 +41,8 @@ pub enum MediumHealth {
     CopyForward,
     /// Everything can be read, but the seals are no valid chain, or there is what no seal covers: that is not wear.
     Suspect,
+    /// Everything can be read, and nothing is sealed: there is nothing to compare it with.
+    Unsealed,
 }
 
 impl MediumHealth {
@@ -50,6 +52,7 @@ impl MediumHealth {
             Self::Good => "good",
             Self::CopyForward => "copy-forward",
             Self::Suspect => "suspect",
+            Self::Unsealed => "unsealed",
         }
     }
 }
@@ -78,6 +81,8 @@ pub struct Report {
     pub unreadable: Vec<(String, String)>,
     /// What is wrong with the chain of seals.
     pub faults: Vec<Fault>,
+    /// There is a seal on it.
+    pub is_sealed: bool,
     /// The newest generation on it.
     pub newest: Option<u64>,
     /// The last seal that the host remembers of this medium is not on it.
@@ -98,7 +103,11 @@ impl Report {
     /// What is to be done with the medium.
     pub fn verdict(&self) -> MediumHealth {
         let is_wear = |f: &Fault| matches!(f.what, FaultKind::Label | FaultKind::Unreadable { .. } | FaultKind::Missing);
+        // Without a seal there is nothing that a label could be wrong about.
+        let is_label = |f: &Fault| f.what == FaultKind::Label;
+        let is_empty = !self.is_sealed && !self.rolled_back && self.foreign.is_empty() && self.faults.iter().all(is_label);
         match () {
+            () if is_empty && self.unreadable.is_empty() => MediumHealth::Unsealed,
             () if !self.damage.is_empty() || !self.unreadable.is_empty() => MediumHealth::CopyForward,
             () if self.faults.iter().any(is_wear) => MediumHealth::CopyForward,
             () if !self.faults.is_empty() || self.rolled_back || !self.foreign.is_empty() => MediumHealth::Suspect,
@@ -155,7 +164,10 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         }
         observer.on_event(Event::Progress { entries: 1, bytes: o.length });
     }
+    let mut foreign = opened.foreign(&chain)?;
+    foreign.extend(written_behind(&chain, &options.known, known));
     Ok(Report {
+        is_sealed: !chain.links.is_empty(),
         newest: chain.generations().map(|l| l.seal.generation).max(),
         set: chain.set,
         set_name: set_name(&chain),
@@ -167,7 +179,7 @@ pub fn scrub(options: &Options, env: &Env, observer: &dyn Observer) -> Result<Re
         damage,
         unreadable,
         torn_seals: torn.len() as u64,
-        foreign: opened.foreign(&chain)?,
+        foreign,
         faults: chain.faults,
         rolled_back,
         litter: chain.listing.litter_names(),

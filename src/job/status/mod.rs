@@ -11,7 +11,7 @@ use self::pools::{not_swapped, of_pool};
 use crate::format::seal::Verdict;
 use crate::host::consistency::Misfit;
 use crate::host::ledger::{LedgerContent, LedgerEvent, LedgerLine, MediumAccount, OutOfUse};
-use crate::host::nights::{ClockDoubt, Night, NightEnd, NightFinding, SealedNight, SourceNight, Words};
+use crate::host::nights::{ClockDoubt, Night, NightEnd, NightFinding, SEALED_ONLY, SealedNight, SourceNight, Words};
 use crate::job::incident::hold::active_hold;
 use crate::job::incident::open_alarms::{OpenAlarm, harmless_alarms, open_alarms};
 use crate::job::media::rotation::Pool;
@@ -42,10 +42,12 @@ pub struct Expected<'e> {
 pub enum Problem {
     /// Nothing was ever sealed by this host.
     NoBackup,
-    /// No generation is good for a source.
+    /// No generation is good for a source, or none that a medium still has.
     SourceNever {
         /// The source's name.
         source: String,
+        /// One was good for it, and its medium is out of use, damaged, or not what this host wrote.
+        was_good: bool,
     },
     /// The newest generation that is good for a source is older than the source expects.
     SourceOld {
@@ -119,7 +121,7 @@ pub enum Problem {
         /// The medium that it is on.
         medium: String,
     },
-    /// The last time that a medium was read in full, damage was found.
+    /// Damage was found on a medium, and nobody has found it whole since.
     Damaged {
         /// The medium's name.
         medium: String,
@@ -186,7 +188,7 @@ pub enum Problem {
         /// How many nights too many.
         nights: u64,
     },
-    /// After the last backup to a medium there was something on it that no seal covers.
+    /// After the last backup to a medium, or when it was read in full since, there was something on it that no seal covers.
     Foreign {
         /// The medium.
         medium: String,
@@ -212,9 +214,6 @@ pub enum Problem {
     /// The parts of the host's state do not fit each other.
     Misfit(Misfit),
 }
-
-/// The exit code of a backup that sealed, and that this host could not record.
-const SEALED_ONLY: u8 = 8;
 
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -340,12 +339,10 @@ pub fn judge(
     let (mut sources, mut told) = (Vec::new(), BTreeSet::new());
     for source in expected {
         let of = |n: &&SealedNight| n.sources.iter().any(|s| source.is(s));
-        let good = |n: &&SealedNight| {
-            n.sources.iter().any(|s| source.is(s) && s.verdict == Verdict::Good) && is_there(n, media.values())
-        };
-        let (newest, good) = (sealed().rfind(of), sealed().rfind(good));
+        let was_good = |n: &&SealedNight| n.sources.iter().any(|s| source.is(s) && s.verdict == Verdict::Good);
+        let (newest, good) = (sealed().rfind(of), sealed().rfind(|n| was_good(n) && is_there(n, media.values())));
         if last.is_some() {
-            problems.extend(of_source(source, newest, good, now));
+            problems.extend(of_source(source, newest, good.ok_or_else(|| sealed().any(|n| was_good(&n))), now));
         }
         told.extend(newest.into_iter().flat_map(|night| alarms_of(night, source)));
         sources.push(SourceStatus { name: source.name.clone(), good: good.cloned() });
@@ -373,8 +370,9 @@ pub fn judge(
         Problem::ClockWrong { generation, medium, time, doubt }
     }));
     problems.extend(media.values().filter(|m| m.out_of_use.is_none()).filter_map(|m| {
-        let newest = sealed().rfind(|n| n.medium == m.name && n.set == m.set)?;
-        Some(Problem::Foreign { medium: m.name.clone(), name: newest.foreign.clone()? })
+        let newest = sealed().rfind(|n| n.medium == m.name && n.set == m.set);
+        let name = m.foreign.clone().or_else(|| newest?.foreign.clone())?;
+        Some(Problem::Foreign { medium: m.name.clone(), name })
     }));
     problems.extend((torn_lines > 0).then_some(Problem::LogTorn { lines: torn_lines }));
     sort(&mut problems);
@@ -396,8 +394,7 @@ fn is_there<'m>(night: &SealedNight, media: impl Iterator<Item = &'m MediumAccou
     let has = |m: &MediumAccount| {
         let is_written = m.written.as_ref().is_none_or(|(_, generation, _)| *generation >= night.generation);
         // Behind damage that was found, everything is read and stored again.
-        let is_whole = !m.is_damaged() || m.scrubbed.as_ref().is_some_and(|(time, _)| night.time > *time);
-        let is_whole = is_whole && m.mismatched.as_ref().is_none_or(|time| night.time > *time);
+        let is_whole = m.doubted_to.is_none_or(|last| night.generation > last);
         m.out_of_use.is_none() && is_whole && is_written
     };
     of_set.peek().is_none() || of_set.any(has)
@@ -548,13 +545,14 @@ fn is_made_up_for(at: usize, nights: &[Night], expected: &[ExpectedSource]) -> b
     names.is_empty() && !expected.is_empty() || sealed.into_iter().any(|s| names.iter().all(|name| has(s, name)))
 }
 
-fn of_source(source: &ExpectedSource, newest: Option<&SealedNight>, good: Option<&SealedNight>, now: i64) -> Vec<Problem> {
+/// What is wrong with a source. `good`: the newest night that is good for it; where there is none, whether one was.
+fn of_source(source: &ExpectedSource, newest: Option<&SealedNight>, good: Result<&SealedNight, bool>, now: i64) -> Vec<Problem> {
     let mut problems = Vec::new();
     let name = || source.name.clone();
     match good {
-        None => problems.push(Problem::SourceNever { source: name() }),
+        Err(was_good) => problems.push(Problem::SourceNever { source: name(), was_good }),
         // A time ahead of the clock says nothing of the age.
-        Some(good) => match seconds(&good.time) {
+        Ok(good) => match seconds(&good.time) {
             Some(time) if time <= now && now - time <= source.max_age_seconds => {}
             _ => problems.push(Problem::SourceOld {
                 source: name(),

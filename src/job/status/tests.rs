@@ -195,7 +195,7 @@ fn a_source_that_nobody_backed_up_is_missed() {
     let expected = Expected { sources: &sources, pools: &[] };
     let nights = [night(0, Some(sealed(10, Verdict::Good)))];
     let found = judge(&nights, 1, &usual_book(), expected, NOON, |_| false);
-    assert_eq!(found.problems, [Problem::SourceNever { source: "pacs".into() }, Problem::LogTorn { lines: 1 }]);
+    assert_eq!(found.problems, [Problem::SourceNever { source: "pacs".into(), was_good: false }, Problem::LogTorn { lines: 1 }]);
 }
 
 /// What a later generation read back is its own; only who reads all of the medium past the cache knows of the others.
@@ -273,7 +273,7 @@ fn a_generation_counts_as_long_as_a_medium_has_it() {
         set: None,
     };
     let nights = [night(0, Some(sealed(10, Verdict::Good)))];
-    let never = || Problem::SourceNever { source: "ehr".into() };
+    let never = || Problem::SourceNever { source: "ehr".into(), was_good: true };
     let of =
         |more: &[LedgerEvent]| problems_with(&nights, &book(&[&[registered("CL-01"), written("CL-01")], more].concat()), &[]);
     assert_eq!(of(&[]), []);
@@ -289,20 +289,17 @@ fn a_generation_counts_as_long_as_a_medium_has_it() {
     };
     assert_eq!(of(&[copied.clone(), lost("CL-01")]), []);
     assert_eq!(of(&[copied, lost("CL-01"), lost("CL-11")]), [never()]);
-    let scrubbed = |at: &[(&str, u64)]| {
-        let mut book = book(&[registered("CL-01"), written("CL-01")]);
-        book.lines.extend(at.iter().map(|(time, damaged)| {
-            let event = LedgerEvent::Scrubbed { medium: "CL-01".into(), damaged: *damaged };
-            LedgerLine { line: 3, time: (*time).into(), event }
-        }));
-        problems_with(&nights, &book, &[])
-    };
-    // The generation is of 02:00.
-    let (before, after) = ("2026-11-23T02:00:00Z", "2026-11-24T05:00:00Z");
+    let scrubbed = |damaged| LedgerEvent::Scrubbed { medium: "CL-01".into(), damaged };
     let damaged = || Problem::Damaged { medium: "CL-01".into(), objects: 2 };
-    assert_eq!(scrubbed(&[(after, 2)]), [damaged(), never()]);
-    assert_eq!(scrubbed(&[(after, 2), (after, 0)]), []);
-    assert_eq!(scrubbed(&[(before, 2)]), [damaged()], "what came after it was stored again");
+    assert_eq!(of(&[scrubbed(2)]), [damaged(), never()]);
+    assert_eq!(of(&[scrubbed(2), scrubbed(0)]), []);
+    let behind = [registered("CL-01"), scrubbed(2), written("CL-01")];
+    assert_eq!(problems_with(&nights, &book(&behind), &[]), [damaged()], "what came after it was stored again");
+    let foreign = |found: &str| LedgerEvent::Foreign { medium: "CL-01".into(), found: found.into() };
+    let found = Problem::Foreign { medium: "CL-01".into(), name: "a".into() };
+    assert_eq!(of(&[foreign("a")]), [found]);
+    assert_eq!(of(&[foreign("a"), scrubbed(0)]), []);
+    assert_eq!(of(&[foreign("a"), written("CL-01")]), [], "the night has named what was still there");
 }
 
 /// The ledger was deleted with a hold in it, and another one was begun.

@@ -44,7 +44,7 @@ impl MountedMedium {
     }
 
     /// All of its objects: whoever writes has to know.
-    pub(super) fn list(&self) -> Result<Vec<Listed>> {
+    pub fn list(&self) -> Result<Vec<Listed>> {
         let listed = self.medium.list()?.objects;
         self.medium.check_complete()?;
         Ok(listed)

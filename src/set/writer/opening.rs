@@ -144,7 +144,7 @@ fn check_quarantine(sets: &Sets, attached: &AttachedMedium, target: &WriteTarget
     let mut fits = true;
     for found in &sets.found {
         // Of its own sets this host knows it; a label on the medium may be anybody's.
-        fits &= match state.set(found.id) {
+        fits &= match state.set(found.id).filter(SetState::is_whole) {
             Some(ours) => ours.info()?.quarantine == target.quarantine,
             None => match SealedState::of(found.id, attached, None)? {
                 state if state.is_sealed => state.quarantine == target.quarantine,
@@ -153,7 +153,7 @@ fn check_quarantine(sets: &Sets, attached: &AttachedMedium, target: &WriteTarget
         };
     }
     for broken in &sets.broken {
-        fits &= match broken.id.and_then(|id| state.set(id)) {
+        fits &= match broken.id.and_then(|id| state.set(id)).filter(SetState::is_whole) {
             Some(ours) => ours.info()?.quarantine == target.quarantine,
             None => !target.quarantine,
         };
@@ -199,10 +199,15 @@ impl Opening<'_> {
     /// The newest set of this host: a set whose catalog was lost has been succeeded by another. Also returns a set of
     /// this host that the catalog does not know.
     fn known_sets(&self, found: Vec<SetOnMedium>, broken: &mut Vec<BrokenLabel>) -> Result<(Option<KnownSet>, Option<SetState>)> {
-        let (mut known, mut without_catalog) = (Vec::new(), None);
+        let (mut known, mut without_catalog, mut unusable) = (Vec::new(), None, None);
         for on_medium in found {
             let id = on_medium.id;
             let Some(state) = self.state.set(id) else { continue };
+            if let Some(why) = state.info().err().filter(|_| !state.is_whole()) {
+                // Another set may have been begun beside it since.
+                unusable = unusable.or(Some(why));
+                continue;
+            }
             let row = self.catalog.set(id)?;
             let Some(label) = self.label_that_counts(&on_medium, row, &state)? else {
                 let (path, source) = (on_medium.path, Malformed::new("label", "no seal lists it"));
@@ -224,6 +229,9 @@ impl Opening<'_> {
             let (a, b) = (&a.label, &b.label);
             a.created.cmp(&b.created).then(a.set.cmp(&b.set))
         });
+        if let Some(why) = unusable.filter(|_| newest.is_none()) {
+            return Err(why.into());
+        }
         Ok((newest, without_catalog))
     }
 
