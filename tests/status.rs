@@ -695,6 +695,21 @@ fn a_ledger_without_its_last_lines_is_no_good_news() {
     assert!(!ledger.exists(), "no command begins another one");
 }
 
+/// What it does not say may be a hold: nobody is asked for a disk or a backup.
+#[test]
+fn a_changed_ledger_is_the_only_thing_to_do() {
+    let practice = Practice::new();
+    practice.good_night();
+    practice.let_days_pass(3);
+    let asked = "azekura backup today";
+    assert!(practice.says(&["status"]).1.contains(asked));
+    let ledger = practice.path("state/ledger.jsonl");
+    let text = fs::read_to_string(&ledger).expect("the ledger").replacen("clinic", "clinik", 1);
+    fs::write(&ledger, text).expect("the ledger");
+    let (exit, said) = practice.says(&["status"]);
+    assert!(exit == 5 && said.contains("of chart") && !said.contains(asked), "{said}");
+}
+
 /// Its original goes on; it is what it was when it was made. What is damaged is told, whichever of the two it is.
 #[test]
 fn a_copy_is_not_forged_because_its_original_has_gone_on() {

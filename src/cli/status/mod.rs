@@ -79,7 +79,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let problems: Vec<&answer::Problem> = answer.problems.first.iter().filter(is_news).collect();
     let is_shown = |at: usize| args.all || problems[..at].iter().filter(|p| p.problem == problems[at].problem).count() < SHOWN;
     let (shown, left_out): (Vec<usize>, Vec<usize>) = (0..problems.len()).partition(|at| is_shown(*at));
-    let shown = shown.iter().map(|at| message!("status.problem-and-next", text = problems[*at].text, next = problems[*at].next));
+    // A ledger that was changed comes before everything that it may say wrongly: also that no hold is active.
+    let shown = shown.iter().map(|at| match book.is_sound() {
+        true => message!("status.problem-and-next", text = problems[*at].text, next = problems[*at].next),
+        false => Message::plain(&problems[*at].text),
+    });
     let more = (!left_out.is_empty()).then(|| message!("status.more", count = left_out.len()));
     let warnings = shown.chain(more).chain(answer.lacks.first.iter().map(|l| warning(l, stays))).collect();
     let said = text(&answer, context.config_file().as_deref());
