@@ -232,9 +232,12 @@ pub fn verify_chain(opened: &OpenSet, chain: &Chain, options: &Options, env: &En
 /// The paths of what lies behind the newest seal of a medium where no run of this host can have left anything: somebody else has
 /// written it. `known`: the seal that the host remembers.
 pub fn written_behind(chain: &Chain, record: &HostRecord, known: Option<Expected>) -> Vec<String> {
+    // An earlier medium of the set ends where it was full, and may have what found no room behind its last seal.
+    let is_newest =
+        || record.seals.last().map(|(_, digest)| *digest) == chain.links.iter().rfind(|l| l.is_proven()).map(SealLink::digest);
     let is_at_rest = |generation: u64| record.at_rest == Some(generation) && record.copies.is_empty();
     match known {
-        Some(Expected::Found { generation, newer: 0 }) if is_at_rest(generation) => {
+        Some(Expected::Found { generation, newer: 0 }) if is_at_rest(generation) && is_newest() => {
             chain.leftovers.iter().map(|l| object_path(l.number, l.kind)).collect()
         }
         _ => Vec::new(),
