@@ -197,6 +197,42 @@ fn a_disk_that_was_rolled_back_is_not_copied_or_restored_without_a_word() {
     assert!(exit == 0 && told.contains(said), "{told}");
 }
 
+/// A copy that was interrupted has what it has, and was neither rolled back nor replaced; nor was it when it is finished.
+#[test]
+fn a_copy_that_was_interrupted_is_accused_of_nothing() {
+    let practice = Practice::new();
+    let mut noise = vec![0; 150 << 20];
+    blake3::Hasher::new().finalize_xof().fill(&mut noise);
+    fs::write(practice.path("pacs/large"), noise).expect("a file");
+    practice.good_night();
+    fs::create_dir(practice.path("copy")).expect("a folder");
+    let (copy, key) = (practice.text("copy"), practice.text("key"));
+    let copied = ["media", "copy", "--name", "CP", "--to", &copy];
+    let mut running = practice.command(&copied, true).spawn().expect("the program");
+    let begun = std::time::Instant::now();
+    let has_pack =
+        || walkdir::WalkDir::new(practice.path("copy")).into_iter().flatten().any(|e| e.path().ends_with("00000001.pack"));
+    while !has_pack() {
+        assert!(begun.elapsed().as_secs() < 60, "nothing is copied");
+    }
+    running.kill().expect("a signal");
+    running.wait().expect("an end");
+    let ledger = fs::read_to_string(practice.path("state/ledger.jsonl")).expect("the ledger");
+    assert!(ledger.contains("\"copy-begun\"") && !ledger.contains("\"copied\""), "it was too quick: {ledger}");
+    for command in [&["verify", &copy][..], &["media", "scrub", &copy]] {
+        assert_says(&practice, command, 6, "no sealed generation");
+    }
+    let against = practice.status().2;
+    assert!(!against.iter().any(|a| ["mismatched", "foreign", "damaged"].contains(&&a[..])), "{against:?}");
+    set_on(&practice.path("copy"));
+    let (exit, said) = practice.says(&copied);
+    assert!(exit == 0 || said.contains("is incomplete"), "{said}");
+    if exit == 0 {
+        let restore = ["restore", "--from", &copy, "--to", &practice.text("back"), "--identity", &key];
+        assert_says(&practice, &restore, 0, "every file matches");
+    }
+}
+
 /// Nothing is sealed: nothing matches its seal.
 #[test]
 fn a_disk_without_a_seal_is_not_found_good() {

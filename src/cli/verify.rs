@@ -24,7 +24,7 @@ use azekura::job::inspect::InspectError;
 use azekura::job::inspect::damaged_files::{DamagedFile, DamagedFiles, DamagedGeneration, damaged_files};
 use azekura::job::inspect::verify::{CheckedGeneration, Expected, HostRecord, Options, Report, remember_damage, verify};
 use azekura::job::media::found::{MediumRead, Unrecorded};
-use azekura::job::media::recognised::copies_at;
+use azekura::job::media::recognised::{copies_at, may_be_begun_copy};
 use azekura::set::open::OpenSet;
 use std::path::{Path, PathBuf};
 
@@ -161,8 +161,9 @@ pub fn known_or_none(context: &Context, set: Id, at: &Path, unrecorded: &Unrecor
         Vec::new()
     });
     let book = context.state_dir().ok().and_then(|state| Ledger::of(&state).read().ok());
-    let copies = book.map_or_else(Vec::new, |book| copies_at(&book, set, at));
-    HostRecord { seals, copies, at_rest: unrecorded.at_rest(set).filter(|_| !has_unsealed(context, set)) }
+    let copies = book.as_ref().map_or_else(Vec::new, |book| copies_at(book, set, at));
+    let may_be_begun_copy = book.is_some_and(|book| may_be_begun_copy(&book, set, at));
+    HostRecord { seals, copies, may_be_begun_copy, at_rest: unrecorded.at_rest(set).filter(|_| !has_unsealed(context, set)) }
 }
 
 /// Whether this host has recorded objects that no seal covers yet, as far as anybody can tell.

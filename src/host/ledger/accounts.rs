@@ -122,8 +122,15 @@ impl MediumAccount {
     /// All of it was read past the cache, and is what was written.
     fn is_verified(&mut self, time: &str, generation: u64) {
         self.unverified = self.unverified.filter(|n| *n > generation);
-        (self.scrubbed, self.mismatched, self.is_mismatch_read) = (Some((time.to_owned(), 0)), None, false);
-        (self.is_newer_than_host, self.foreign, self.doubted_to) = (false, None, None);
+        self.scrubbed = Some((time.to_owned(), 0));
+        self.foreign = None;
+        self.is_without_doubt();
+    }
+
+    /// All that was sealed is on it.
+    fn is_without_doubt(&mut self) {
+        self.scrubbed = self.scrubbed.take().filter(|(_, damaged)| *damaged == 0);
+        (self.mismatched, self.is_mismatch_read, self.is_newer_than_host, self.doubted_to) = (None, false, false, None);
     }
 
     /// Damage was looked for.
@@ -181,6 +188,9 @@ pub fn enter(media: &mut BTreeMap<String, MediumAccount>, l: &LedgerLine) -> Opt
             copy.is_at_host(&l.time);
             copy.written = Some((l.time.clone(), *generation, check_code.clone()));
             copy.unverified = from_cache.then_some(*generation).or(copy.unverified);
+            if !from_cache {
+                copy.is_without_doubt();
+            }
             return None;
         }
         LedgerEvent::Moved { set: Some(set), .. } => {

@@ -35,6 +35,8 @@ pub struct HostRecord {
     pub seals: Vec<(u64, [u8; 32])>,
     /// Of the copies that the medium may be, by the ledger, the check code of the newest generation.
     pub copies: Vec<String>,
+    /// The medium may be a copy that was begun and never finished.
+    pub may_be_begun_copy: bool,
     /// The generation behind which no run of this host can have left anything ([`crate::host::nights::NightLog::at_rest`]).
     pub at_rest: Option<u64>,
 }
@@ -267,11 +269,15 @@ fn found(chain: &Chain, link: &SealLink) -> Expected {
     Expected::Found { generation: link.seal.generation, newer: newest.saturating_sub(link.seal.generation) }
 }
 
-/// Whether the seal that the host remembers is in the chain; `None` if the host does not know the set.
+/// Whether the seal that the host remembers is in the chain; `None` if the host does not know the set, or the medium may be an unfinished
+/// copy.
 pub fn known_in(chain: &Chain, known: &HostRecord) -> Option<Expected> {
     let digest = known_here(chain, known)?;
     // The host's own record proves the seal, whatever the chain before it is like.
     let link = chain.links.iter().find(|l| l.digest() == digest);
+    if link.is_none() && known.may_be_begun_copy {
+        return None;
+    }
     Some(link.map_or(Expected::NotFound, |link| found(chain, link)))
 }
 

@@ -27,6 +27,11 @@ pub fn copies_at(book: &LedgerContent, set: Id, at: &Path) -> Vec<String> {
     of_set().filter(may_be).filter_map(|m| Some(m.written.as_ref()?.2.clone())).collect()
 }
 
+/// Whether the medium at a path may be a copy that was begun and never finished: it has what it has.
+pub fn may_be_begun_copy(book: &LedgerContent, set: Id, at: &Path) -> bool {
+    may_be_at(&book.media(), set, at).iter().any(|m| m.is_copy && m.written.is_none())
+}
+
 /// The medium of a set that is attached at a path: the only one that it may be, or the one in hardware of that name.
 pub(super) fn medium_at<'m>(media: &'m BTreeMap<String, MediumAccount>, set: Id, at: &Path) -> Option<&'m MediumAccount> {
     match &may_be_at(media, set, at)[..] {
