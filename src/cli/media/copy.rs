@@ -67,7 +67,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         (true, ReadBack::Cached) => Exit::Incomplete,
         (false, _) => Exit::Damage,
     };
-    Ok(Outcome::new(exit, text(&answer), &answer))
+    Ok(Outcome::new(exit, text(&answer, is_other), &answer))
 }
 
 fn talk(answer: &Copy, context: &Context) {
@@ -78,7 +78,8 @@ fn talk(answer: &Copy, context: &Context) {
     }
 }
 
-fn text(answer: &Copy) -> String {
+/// `is_other`: the original is not what this host wrote last.
+fn text(answer: &Copy, is_other: bool) -> String {
     let mut table = Table::default();
     table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
     if !answer.places.is_empty() {
@@ -94,6 +95,7 @@ fn text(answer: &Copy) -> String {
         table.row(find("label.check-code"), code.printable());
     }
     let result = match (answer.good, answer.read_back) {
+        (true, _) if is_other => message!("copy.other"),
         (true, ReadBack::Direct | ReadBack::Dropped) => message!("copy.good"),
         (true, ReadBack::Cached) => message!("verdict.unverified"),
         (false, _) => message!("copy.bad", count = count(answer.damage.len())),

@@ -141,7 +141,7 @@ pub fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     }
     talk(&answer, report.lacks_storages, context);
     words::otherwise_spelled(&report.otherwise_spelled).for_each(|m| context.talk(&m));
-    let (mut exit, mut text) = (exit(&answer), text(&answer));
+    let (mut exit, mut text) = (exit(&answer), text(&answer, is_other));
     exit = if is_other { Exit::Damage } else { exit };
     // The result of the restore is complete by now, whatever becomes of the scanner.
     if let Some((commands, scanner)) = commands.as_ref().zip(scanner.as_mut()) {
@@ -282,7 +282,7 @@ fn talk(answer: &Restore, lacks_storages: bool, context: &Context) {
     findings::list(&answer.findings.first, answer.not_restored + answer.shortfalls + answer.withheld);
 }
 
-fn text(answer: &Restore) -> String {
+fn text(answer: &Restore, is_other: bool) -> String {
     let mut table = Table::default();
     table.row(find("label.set"), message!("backup.set", name = answer.set_name, id = answer.set).to_string());
     let generation = message!("backup.generation", number = answer.generation, time = time(&answer.time, Lang::spoken()));
@@ -329,6 +329,7 @@ fn text(answer: &Restore) -> String {
         let is_whole = lacking + answer.not_found.len() == 0;
         let lost = answer.not_restored + answer.entries_lost;
         let result = match (exit(answer), is_whole) {
+            (Exit::Good, _) if is_other => message!("restore.other"),
             (Exit::Good, _) => message!("restore.good"),
             (Exit::Failed, _) if lacking == 0 => {
                 message!("restore.not-all-found", count = count(answer.not_found.len()))
