@@ -90,7 +90,12 @@ fn a_full_run_does_not_miss_them_either() {
             closed
         };
         let full = closed(&Options { full: true, ..h.options() });
-        assert_eq!(finding(&full, "taken-over"), ["source/sub"]);
+        assert_eq!(
+            (finding(&full, "taken-over"), full.count("new")),
+            (vec!["source/sub".to_owned()], 0),
+            "{:?}",
+            full.statistics
+        );
         let restored = h.restore("of that night");
         open(&restored.join("sub"));
         assert_eq!(before, tree(&restored));

@@ -118,7 +118,7 @@ impl<'a> EntryMerge<'a> {
         let is_known = self.find_previous(&core.path)?;
         let content = if is_known { self.previous.content() } else { None };
         let counts = &self.tally.counts;
-        let count = if is_known && self.previous.is_trusted { &counts.changed } else { &counts.new };
+        let count = if is_known { &counts.changed } else { &counts.new };
         for n in [count, &counts.entries, &counts.files] {
             n.fetch_add(1, Relaxed);
         }
@@ -222,19 +222,24 @@ impl<'a> EntryMerge<'a> {
         let name = self.linked.add(&found);
         // What the last run recorded of the names of a file must still be true.
         let is_unchanged = |head: &EntryHead| {
-            previous.is_trusted
-                && is_unchanged(head, &found, previous.started, self.with_sha256)
+            is_unchanged(head, &found, previous.started, self.with_sha256)
                 && head.link_to == name.link_to()
                 // What the last run could not read is read again.
                 && !self.lacking.contains(head.link_to.unwrap_or(head.path))
                 && !self.contents.is_doubtful(head.path)
         };
-        if let Some(head) = head.as_ref().filter(|head| is_unchanged(head)) {
+        let is_same = head.as_ref().is_some_and(is_unchanged);
+        if let Some(head) = head.as_ref().filter(|_| is_same && previous.is_trusted) {
             counts.unchanged.fetch_add(1, Relaxed);
             self.batches.push_unchanged(previous.record(), head.core_bytes as u32, name.further_names())?;
             return Ok(before);
         }
-        let count = if head.is_some() && previous.is_trusted { &counts.changed } else { &counts.new };
+        // Where everything is read, what looks as it was counts so, too.
+        let count = match head {
+            Some(_) if is_same => &counts.unchanged,
+            Some(_) => &counts.changed,
+            None => &counts.new,
+        };
         count.fetch_add(1, Relaxed);
         let further_names = match name {
             NameOfFile::Further { first, is_last } => {
